@@ -1,0 +1,5 @@
+"""`python -m svfilter` is `svfilter`."""
+
+from svfilter.cli import main
+
+main()

@@ -1,0 +1,66 @@
+"""How a command ends: a message on stderr and an exit code, never a traceback for bad input."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import click
+
+from svfilter.errors import (
+    EngineUnavailable,
+    ImageReadError,
+    ImageWriteError,
+    InvalidArgument,
+    SvfilterError,
+)
+
+INTERRUPTED = 130
+EXIT_CODES = {
+    InvalidArgument: 2,
+    EngineUnavailable: 2,
+    ImageReadError: 1,
+    ImageWriteError: 1,
+}
+
+
+class ReportingGroup(click.Group):
+    """A group of commands that ends as the contract of exit codes says."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command and exit; click's own ending is kept for what click raises."""
+        kwargs["standalone_mode"] = False
+        try:
+            _treat_termination_as_interrupt()
+            code = super().main(*args, **kwargs)
+        except click.Abort:  # click has turned Ctrl-C into this
+            click.echo("svfilter: interrupted; nothing was written", err=True)
+            code = INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except SvfilterError as error:
+            click.echo(f"svfilter: error: {error}", err=True)
+            code = EXIT_CODES[type(error)]
+        sys.exit(code)
+
+
+def _treat_termination_as_interrupt() -> None:
+    """Let SIGTERM clean up as Ctrl-C does."""
+    with suppress(ValueError):  # in a thread: then it is not for us to say
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@contextmanager
+def warnings_on_stderr(*, quiet: bool) -> Iterator[None]:
+    """Print warnings as one line each, or not at all."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if quiet else "always", UserWarning)
+        warnings.showwarning = lambda message, *rest: click.echo(
+            f"svfilter: warning: {message}", err=True
+        )
+        yield

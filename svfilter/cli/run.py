@@ -1,0 +1,110 @@
+"""From a family's parsed options to a filtered file: what all such commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from svfilter.cli.report import warnings_on_stderr
+from svfilter.kernels.base import Family
+
+if TYPE_CHECKING:
+    from svfilter.maps import MapSpec
+
+
+def run_family(family: type[Family], options: dict[str, Any]) -> None:
+    """Filter INPUT into OUTPUT with the kernels that the options describe."""
+    names = [name for name, p in family.parameters().items() if p.per_pixel]
+    source, target = _files(options, names)
+    _check_shaping(options, names)
+    quiet, verbose = options["quiet"], options["verbose"]
+    constants = {n: options[n] for n, p in family.parameters().items() if not p.per_pixel}
+    passed = ("boundary", "engine", "device", "memory", "tile", "format", "quality", "max_pixels")
+    with warnings_on_stderr(quiet=quiet):
+        from svfilter.pipeline import filter_file
+
+        with _progress_bar(source, quiet=quiet) as progress:
+            report = filter_file(
+                source,
+                target,
+                family,
+                {name: _map_spec(options, name) for name in names},
+                constants=constants,
+                progress=progress,
+                **{name: options[name] for name in passed},
+            )
+    if verbose:
+        click.echo(
+            f"svfilter: engine {report.engine} on {report.device}, error at most {report.error}; "
+            f"kernels reach {report.reach} px; tiles of {report.tile} px",
+            err=True,
+        )
+
+
+def _files(options: dict[str, Any], names: list[str]) -> tuple[str, str]:
+    """Give INPUT and OUTPUT; where one is missing, say which option took it."""
+    source, target = options["input"], options["output"]
+    if target is not None:
+        return source, target
+    missing = "OUTPUT" if source is not None else "INPUT"
+    for name in names:
+        taken = options[f"{name}_map"]
+        if taken not in (None, "intensity"):
+            raise click.UsageError(
+                f"Missing argument '{missing}': --{name}-map took {taken!r} as its SOURCE. Put "
+                f"--{name}-map last, or write --{name}-map=SOURCE."
+            )
+    raise click.UsageError(f"Missing argument '{missing}'.")
+
+
+def _check_shaping(options: dict[str, Any], names: list[str]) -> None:
+    """Refuse options that would do nothing, and a range upside down."""
+    sources = [options[f"{name}_map"] for name in names]
+    maps = " or ".join(f"--{name}-map" for name in names)
+    for name in ("invert", "per_channel", "map_gamma", *(f"{name}_min" for name in names)):
+        if options[name] not in (None, False) and sources == [None] * len(names):
+            raise click.UsageError(f"--{name.replace('_', '-')} needs {maps}.")
+    if options["per_channel"] and "intensity" not in sources:
+        raise click.UsageError(
+            f"--per-channel is for the pixel's own intensity, but {maps} is an image."
+        )
+    for name in names:
+        low, high = options[f"{name}_min"], options[name]
+        if low is not None and low > high:
+            raise click.UsageError(
+                f"--{name}-min {low:g} is larger than --{name} {high:g}; to blur where the map "
+                "is 0, use --invert."
+            )
+
+
+def _map_spec(options: dict[str, Any], name: str) -> MapSpec:
+    from svfilter.maps import MapSpec
+
+    source, low, gamma = options[f"{name}_map"], options[f"{name}_min"], options["map_gamma"]
+    return MapSpec(
+        high=options[name],
+        low=options[name] if source is None else (low or 0.0),
+        source=source,
+        per_channel=options["per_channel"],
+        invert=options["invert"],
+        gamma=1.0 if gamma is None else gamma,
+    )
+
+
+@contextmanager
+def _progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal once the work has taken a second."""
+    from tqdm import tqdm
+
+    hidden = quiet or not sys.stderr.isatty()
+    with tqdm(desc=name, unit="px", unit_scale=True, delay=1, disable=hidden) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress

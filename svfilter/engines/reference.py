@@ -1,0 +1,66 @@
+"""The oracle: plain float64 loops over pixels, as slow as they are plain."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from svfilter.engines.base import Engine, Problem
+
+if TYPE_CHECKING:
+    from svfilter.field import KernelField
+    from svfilter.kernels.base import Array
+
+
+class Reference(Engine):
+    """Compute every pixel by itself, in float64, its sum rounded once.
+
+    Each pixel has its own kernel made for it alone, of its own radius, so that nothing that
+    faster engines share (chunks, a common reach, masks) can be wrong here too.
+
+    Cost: some 50 µs a pixel and channel, growing with kernel_size².
+    """
+
+    name: ClassVar[str] = "reference"
+    summary: ClassVar[str] = "plain float64 loops; the oracle of the tests"
+    error: ClassVar[str] = "float64 rounding"
+    automatic: ClassVar[bool] = False
+    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
+
+    def why_not(self, problem: Problem) -> str | None:
+        """It needs the CPU, and gives no gradients."""
+        if problem.device != "cpu":
+            return f"it runs on the CPU, and the device is {problem.device}"
+        if problem.needs_gradient:
+            return "it gives no gradients"
+        return None
+
+    def run(self, image: Array, field: KernelField, *, memory: int) -> Array:
+        """Filter a padded image; the result has the image's dtype. No extra memory is used."""
+        import numpy as np
+
+        reach = field.reach
+        shape = image.shape[:-2] + tuple(size - 2 * reach for size in image.shape[-2:])
+        field = field.transform(lambda values: np.broadcast_to(np.float64(values), shape))
+        out = np.full(shape, np.nan, dtype=image.dtype)
+        for index in np.ndindex(shape):
+            *leading, row, col = index
+            family = field.transform(lambda values: values[index]).family  # noqa: B023
+            radius = family.radius()
+            taps = np.arange(-radius, radius + 1, dtype=np.float64)
+            weights = family.weights(taps[:, None], taps[None, :])  # [kh, kw]
+            top, left = row + reach - radius, col + reach - radius
+            patch = image[(*leading, slice(top, top + len(taps)), slice(left, left + len(taps)))]
+            products = [
+                float(w) * float(x) for w, x in zip(weights.flat, patch.flat, strict=True) if w
+            ]
+            out[index] = _sum(products)
+        return out
+
+
+def _sum(products: list[float]) -> float:
+    """Sum without intermediate rounding; NaN and infinities as in IEEE 754."""
+    return math.fsum(products) if all(map(math.isfinite, products)) else sum(products)
+
+
+ENGINE = Reference()

@@ -1,0 +1,141 @@
+"""The known answer, unfold and a batched dot, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from svfilter.engines.base import Engine, Problem
+from svfilter.errors import InvalidArgument
+from svfilter.tiles import Window, plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from svfilter.field import KernelField
+
+CPU_SIDE = 128
+"""Pixels of 128 x 128 at a time: more than a processor's cache holds is slower,"""
+GPU_SIDE = 1024
+"""while a GPU wants many pixels for each kernel that it launches."""
+
+
+class Unfold(Engine):
+    """Unfold the image, then take the dot product with each pixel's weights, in torch.
+
+        columns[d] = x(p + d)   (unfold),   out(p) = Σ_d w(d; θ(p)) · columns[d]   (dot)
+
+    The formula is the usual one; what differs is that it is taken one row of taps at a time
+    on a view, and that the dot adds tap after tap in one order:
+
+    - No column matrix [C·kernel_size², H·W] is ever made. Weights are made for a chunk of
+      pixels and, where that is still too much, for a block of tap rows.
+    - A pixel's sum is the same whatever chunk it is in, and taps beyond its own kernel add
+      exactly 0, so that tiles leave no trace, to the last bit. Multiplication and addition
+      stay apart for that reason: a fused multiply-add would round by where a pixel lies.
+    - With gradients the chunk is computed again in the backward pass instead of being stored.
+
+    Cost: kernel_size² · (1 + 2·C) operations a pixel; memory as given, whatever the radius.
+    """
+
+    name: ClassVar[str] = "unfold"
+    summary: ClassVar[str] = "torch unfold and batched dot; any device, any family, gradients"
+    error: ClassVar[str] = "1e-6 (float32 rounding)"
+    arrays: ClassVar[Literal["numpy", "torch"]] = "torch"
+
+    def why_not(self, problem: Problem) -> str | None:
+        """It runs wherever torch does."""
+        return None
+
+    def run(self, image: Tensor, field: KernelField, *, memory: int) -> Tensor:
+        """Filter a padded image chunk by chunk.
+
+        Raises:
+            InvalidArgument: the memory does not suffice for a single pixel's weights.
+        """
+        import torch
+
+        reach = field.reach
+        height, width = (size - 2 * reach for size in image.shape[-2:])
+        side, tap_rows = _fit(image, field, memory)
+        rows: list[list[Tensor]] = []
+        for window in plan(height, width, side):
+            if window.col_off == 0:
+                rows.append([])
+            rows[-1].append(_chunk(image, field, reach, window, tap_rows))
+        return torch.cat([torch.cat(row, dim=-1) for row in rows], dim=-2)
+
+
+def _chunk(image: Tensor, field: KernelField, reach: int, window: Window, tap_rows: int) -> Tensor:
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    part = field.window(window)
+    inset = reach - part.reach  # the chunk's own reach: sharp regions stay cheap
+    needed = image[
+        ...,
+        window.row_off + inset : window.row_off + window.height + 2 * reach - inset,
+        window.col_off + inset : window.col_off + window.width + 2 * reach - inset,
+    ]
+    if not (torch.is_grad_enabled() and _needs_gradient(needed, part)):
+        return _dot(needed, part, tap_rows)
+    chunk: Tensor = checkpoint(
+        _dot, needed, part, tap_rows, use_reentrant=False, preserve_rng_state=False
+    )
+    return chunk
+
+
+def _dot(image: Tensor, field: KernelField, tap_rows: int) -> Tensor:
+    """Filter one chunk; `tap_rows` rows of taps have their weights made together."""
+    import torch
+
+    reach = field.reach
+    height, width = (size - 2 * reach for size in image.shape[-2:])
+    offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    pixels = (1,) * max(getattr(values, "ndim", 0) for values in field.maps.values())
+    dx = offsets.reshape(1, -1, *pixels)
+    finite = bool(torch.isfinite(image.detach()).all())
+    out = torch.zeros((*image.shape[:-2], height, width), dtype=image.dtype, device=image.device)
+    for first in range(0, len(offsets), tap_rows):
+        dy = offsets[first : first + tap_rows].reshape(-1, 1, *pixels)
+        weights = field.family.weights(dy, dx)  # [rows, kw, ..., h, w]
+        for row, row_weights in enumerate(weights.unbind(0), start=first):
+            columns = image[..., row : row + height, :].unfold(-1, 2 * reach + 1, 1)
+            total = torch.zeros_like(out)
+            for weight, column in zip(row_weights.unbind(0), columns.unbind(-1), strict=True):
+                term = weight * column
+                # 0 · NaN is NaN: a tap that is not the pixel's own must not be seen.
+                total += term if finite else torch.where(weight == 0, 0, term)
+            out += total
+    return out
+
+
+def _needs_gradient(image: Tensor, field: KernelField) -> bool:
+    return image.requires_grad or any(values.requires_grad for values in field.maps.values())
+
+
+def _fit(image: Tensor, field: KernelField, memory: int) -> tuple[int, int]:
+    """Choose the side of a chunk and how many tap rows go together, within the memory."""
+    size = 2 * field.reach + 1
+    planes = math.prod(image.shape[:-2])
+    maps = max(math.prod(values.shape[:-2]) for values in field.maps.values())
+    fixed = 4 * planes + 8 * maps * size  # sums and terms; the profiles and their parts
+    each_row = maps * size
+    least = fixed + each_row
+    if _needs_gradient(image, field):  # the backward pass holds all weights and their gradients
+        least = fixed + 2 * each_row * size
+    available = memory // image.element_size()
+    side = CPU_SIDE if image.device.type == "cpu" else GPU_SIDE
+    while side > 1 and least * side * side > available:
+        side //= 2
+    tap_rows = (available // (side * side) - fixed) // each_row
+    if least > available:
+        needed = least * image.element_size()
+        raise InvalidArgument(
+            f"memory must be at least {needed} bytes for kernels of {size} x {size} taps, "
+            f"but {memory} bytes are left to the engine"
+        )
+    return side, min(tap_rows, size)
+
+
+ENGINE = Unfold()

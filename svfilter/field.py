@@ -1,0 +1,85 @@
+"""A kernel field: which kernel each output pixel uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from svfilter.errors import InvalidArgument
+from svfilter.kernels.base import extent
+
+if TYPE_CHECKING:
+    from svfilter.kernels.base import Array, Family
+    from svfilter.tiles import Window
+
+
+@dataclass(frozen=True)
+class KernelField:
+    """Assign a kernel to every pixel: a family whose per-pixel parameters are numbers or maps.
+
+    θ(p) in out(p) = Σ_d w(d; θ(p)) · x(p + d). A map is an array [..., H, W] in the unit that
+    the family states, its last two axes those of the image; axes before them broadcast against
+    the image's ([C, H, W]: every channel its own kernels). A number is the same kernel
+    everywhere.
+
+    Args:
+        family: a family instance, such as `Gaussian(sigma=sigma_map)`.
+
+    Example:
+        >>> import numpy as np
+        >>> from svfilter import Gaussian
+        >>> KernelField(Gaussian(sigma=np.array([[0.0, 2.0]]))).reach
+        8
+    """
+
+    family: Family
+
+    @cached_property
+    def reach(self) -> int:
+        """The radius of the widest kernel in the field, in pixels."""
+        return self.family.radius()
+
+    @cached_property
+    def maps(self) -> dict[str, Array]:
+        """The per-pixel parameters by name: numbers and arrays."""
+        return {
+            name: getattr(self.family, name)
+            for name, parameter in self.family.parameters().items()
+            if parameter.per_pixel
+        }
+
+    def window(self, window: Window) -> KernelField:
+        """Give the field of a window; its reach is the window's own."""
+        return self.transform(lambda v: v[..., window.rows, window.cols] if _has_pixels(v) else v)
+
+    def transform(self, change: Callable[[Array], Array]) -> KernelField:
+        """Give the field with every per-pixel parameter changed, such as moved to a device."""
+        changed = {name: change(value) for name, value in self.maps.items()}
+        return KernelField(replace(self.family, **changed))
+
+    def validate(self, height: int, width: int) -> None:
+        """Check every parameter's range and every map's shape.
+
+        Raises:
+            InvalidArgument: a value out of its range or not finite, or a map of other sizes.
+        """
+        for name, parameter in self.family.parameters().items():
+            value = getattr(self.family, name)
+            if _has_pixels(value):
+                _check_sizes(name, tuple(value.shape), height, width)
+            if complaint := parameter.complaint(*extent(value)):
+                raise InvalidArgument(f"{name} {complaint}")
+
+
+def _has_pixels(value: Array) -> bool:
+    return getattr(value, "ndim", 0) > 0
+
+
+def _check_sizes(name: str, shape: tuple[int, ...], height: int, width: int) -> None:
+    if shape[-2:] != (height, width):
+        raise InvalidArgument(
+            f"{name} must be a number or a map [..., {height}, {width}] like the image, "
+            f"but has shape {list(shape)}"
+        )

@@ -1,0 +1,224 @@
+"""Arrays in, arrays out: check, pad, choose an engine, run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import array_api_compat as compat
+
+from svfilter import devices
+from svfilter.engines import choose_engine
+from svfilter.engines.base import Engine, Problem
+from svfilter.errors import InvalidArgument
+from svfilter.tiles import BOUNDARIES, OUTSIDE, Window, halo
+
+if TYPE_CHECKING:
+    from svfilter.field import KernelField
+    from svfilter.kernels.base import Array
+
+
+def filter_image(
+    image: Array,
+    field: KernelField,
+    *,
+    boundary: str = "replicate",
+    engine: str = "auto",
+    device: str | None = None,
+    memory: int | None = None,
+) -> Array:
+    """Filter an image with a kernel of its own at every pixel.
+
+        out(p) = Σ_d w(d; θ(p)) · x(p + d)
+
+    where p is the output pixel, d = (dy, dx) an offset within the kernel, w the family's
+    weights and θ(p) the field's parameters at p. A correlation: kernels are not flipped.
+
+    Args:
+        image: [..., H, W], floating point, a NumPy array or a torch tensor; every channel and
+            image of a batch is filtered alike unless the field's maps say otherwise. Float16
+            and bfloat16 are summed in float32.
+        field: the kernels; its maps are [..., H, W] and broadcast against the image's
+            leading axes. Maps that need gradients make the result differentiable in them.
+        boundary: what stands beyond the border: "replicate", "reflect" (the border pixel not
+            repeated), "circular", or "constant" (0). Kernels may be larger than the image.
+        engine: a name in `svfilter info`, or "auto". All agree within their stated errors.
+        device: where to compute a NumPy image, such as "cuda"; default the CPU. A tensor
+            is filtered where it is.
+        memory: bytes to use beyond the padded image and the result, for weights above all;
+            default an eighth of what is free, at most 512 MiB.
+
+    Returns:
+        The filtered image: shape, dtype, kind and device of `image`.
+
+    Raises:
+        InvalidArgument: a value, shape, dtype or name breaks a rule; the message says which.
+        EngineUnavailable: the engine or device asked for cannot run this here.
+
+    Cost: the engine's; with `unfold` kernel_size² · (1 + 2·C) operations a pixel.
+
+    Example:
+        >>> import numpy as np
+        >>> from svfilter import Gaussian, KernelField, filter_image
+        >>> image = np.random.default_rng(0).random((3, 32, 48))
+        >>> field = KernelField(Gaussian(sigma=4 * image.mean(axis=0)))  # bright: blurred more
+        >>> filter_image(image, field).shape
+        (3, 32, 48)
+    """
+    check_boundary(boundary)
+    _check_image(image)
+    height, width = image.shape[-2:]
+    field.validate(height, width)
+    _check_maps(image, field)
+    if device is not None and compat.is_torch_array(image):
+        raise InvalidArgument("device is for NumPy images; move a tensor with image.to(device)")
+    place = str(image.device) if compat.is_torch_array(image) else devices.resolve(device or "cpu")
+    chosen = choose_engine(engine, Problem(place, needs_gradient=_needs_gradient(image, field)))
+    result = filter_window(
+        lambda source: image[..., source.rows, source.cols],
+        field,
+        Window(0, 0, height, width),
+        size=(height, width),
+        boundary=boundary,
+        engine=chosen,
+        device=place,
+        memory=devices.modest_memory(place) if memory is None else memory,
+    )
+    return _restore(result, image)
+
+
+def filter_window(
+    read: Callable[[Window], Array],
+    field: KernelField,
+    window: Window,
+    *,
+    size: tuple[int, int],
+    boundary: str,
+    engine: Engine,
+    device: str,
+    memory: int,
+) -> Array:
+    """Filter one window of an image, reading no more of the image than its kernels reach.
+
+    Args:
+        read: gives the pixels [..., h, w] of any window within the image.
+        field: the kernels of the window's own pixels, already checked.
+        window: which pixels to make.
+        size: height and width of the whole image, where the boundary takes over.
+        boundary: a key of BOUNDARIES.
+        engine: who computes.
+        device: where.
+        memory: bytes for the engine.
+
+    Returns:
+        The filtered pixels [..., h, w], as the engine's kind of array, at least float32.
+    """
+    padded = _pad(read, window, field.reach, size, boundary)
+    dtype = "float64" if str(padded.dtype).endswith("float64") else "float32"
+
+    def move(values: Array) -> Array:
+        return _to_kind(values, engine.arrays, dtype, device)
+
+    return engine.run(move(padded), field.transform(move), memory=memory)
+
+
+def check_boundary(boundary: str) -> None:
+    """Refuse a boundary that has no name here."""
+    if boundary not in BOUNDARIES:
+        raise InvalidArgument(
+            f"boundary must be one of {', '.join(BOUNDARIES)}, but is {boundary!r}"
+        )
+
+
+def to_numpy(values: Array) -> Array:
+    """Bring an engine's result back as a NumPy array."""
+    return _to_kind(values, "numpy", None, "cpu")
+
+
+def _pad(
+    read: Callable[[Window], Array],
+    window: Window,
+    reach: int,
+    size: tuple[int, int],
+    boundary: str,
+) -> Array:
+    """Give a window with its halo: the one place where an image's border is extended."""
+    around = halo(window, reach, *size, boundary)
+    pixels = read(around.source)
+    for axis, indices in ((-2, around.rows), (-1, around.cols)):
+        pixels = _take(pixels, indices, axis)
+    return pixels
+
+
+def _take(pixels: Array, indices: list[int], axis: int) -> Array:
+    if indices == list(range(pixels.shape[axis])):
+        return pixels
+    xp = compat.array_namespace(pixels)
+    place = compat.device(pixels)
+    at = xp.asarray([max(i, 0) for i in indices], device=place)
+    taken = xp.take(pixels, at, axis=axis)
+    if OUTSIDE not in indices:
+        return taken
+    shape = (-1, 1) if axis == -2 else (-1,)
+    inside = xp.reshape(xp.asarray([i != OUTSIDE for i in indices], device=place), shape)
+    return xp.where(inside, taken, xp.zeros_like(taken))
+
+
+def _to_kind(values: Array, kind: str, dtype: str | None, device: str) -> Array:
+    if kind == "numpy":
+        import numpy as np
+
+        if compat.is_torch_array(values):
+            values = values.detach().cpu().numpy()
+        return np.asarray(values, dtype=dtype)
+    import torch
+
+    if not compat.is_torch_array(values):
+        import numpy as np
+
+        values = torch.from_numpy(np.array(values, dtype=dtype))
+    return values.to(device=device, dtype=getattr(torch, dtype) if dtype else None)
+
+
+def _restore(result: Array, image: Array) -> Array:
+    """Give the result the kind, device and dtype of the image it came from."""
+    if not compat.is_torch_array(image):
+        return to_numpy(result).astype(image.dtype, copy=False)
+    if not compat.is_torch_array(result):
+        import torch
+
+        result = torch.from_numpy(result)
+    return result.to(device=image.device, dtype=image.dtype)
+
+
+def _check_image(image: Any) -> None:
+    if not (compat.is_numpy_array(image) or compat.is_torch_array(image)):
+        raise InvalidArgument(
+            f"image must be a NumPy array or a torch tensor, but is a {type(image).__name__}"
+        )
+    if image.ndim < 2 or 0 in image.shape:
+        raise InvalidArgument(
+            f"image must be [..., H, W] with no size 0, but has shape {list(image.shape)}"
+        )
+    if not compat.array_namespace(image).isdtype(image.dtype, "real floating"):
+        raise InvalidArgument(
+            f"image must be floating point, but is {image.dtype}; scale it, as in image / 255"
+        )
+
+
+def _check_maps(image: Array, field: KernelField) -> None:
+    leading = tuple(image.shape[:-2])
+    for name, values in field.maps.items():
+        axes = tuple(getattr(values, "shape", ()))[:-2]
+        paired = zip(reversed(axes), reversed(leading), strict=False)
+        if len(axes) > len(leading) or any(a not in (1, b) for a, b in paired):
+            raise InvalidArgument(
+                f"{name} of shape {list(values.shape)} does not broadcast against the image's "
+                f"{list(image.shape)}"
+            )
+        if compat.is_torch_array(values) and not compat.is_torch_array(image):
+            raise InvalidArgument(f"{name} is a torch tensor, but image is a NumPy array")
+
+
+def _needs_gradient(image: Array, field: KernelField) -> bool:
+    return any(getattr(a, "requires_grad", False) for a in (image, *field.maps.values()))

@@ -1,0 +1,133 @@
+"""Whole images through Pillow, refused where a format could not hold what the image has."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from svfilter.errors import ImageWriteError, InvalidArgument, SvfilterWarning
+from svfilter.images.formats import FORMATS, NAMES_READ, WORDS
+from svfilter.images.streams import STREAM, check_target, write_whole
+
+if TYPE_CHECKING:
+    from svfilter.images.reading import ImageReader
+    from svfilter.kernels.base import Array
+    from svfilter.tiles import Window
+
+DEFAULT_QUALITY = 95
+"""Of JPEG and WebP: hardly a visible loss."""
+
+
+class ImageWriter:
+    """An image that is filled window by window and written when it is complete."""
+
+    def __init__(self, target: str, name: str, like: ImageReader, quality: int | None) -> None:
+        self._target = target
+        self._format = FORMATS[name]
+        self._pixels = np.zeros((like.height, like.width, like.channels), like.dtype)
+        metadata = {key: getattr(like.metadata, key) for key in self._format.carries}
+        self._options: dict[str, Any] = {key: v for key, v in metadata.items() if v is not None}
+        if self._format.lossy:
+            self._options["quality"] = DEFAULT_QUALITY if quality is None else quality
+
+    def write(self, window: Window, planes: Array) -> None:
+        """Take a window's pixels [C, h, w]: as read, integers rounded from 0..1."""
+        if self._pixels.dtype.kind == "u":
+            largest = np.iinfo(self._pixels.dtype).max
+            planes = np.rint(np.clip(planes, 0, 1) * np.float32(largest))
+        self._pixels[window.rows, window.cols] = planes.transpose(1, 2, 0)
+
+    def close(self) -> None:
+        """Encode the image and put it in place.
+
+        Raises:
+            ImageWriteError: the format or the system refused.
+        """
+        pixels = self._pixels[:, :, 0] if self._pixels.shape[2] == 1 else self._pixels
+        encoded = io.BytesIO()
+        try:
+            Image.fromarray(pixels).save(encoded, self._format.pillow, **self._options)
+        except (OSError, ValueError) as error:  # such as a side beyond the format's limit
+            raise ImageWriteError(
+                f"{self._target}: cannot be encoded as {self._format.pillow}: {error}"
+            ) from error
+        write_whole(self._target, encoded.getbuffer())
+
+
+def create_image(
+    target: str,
+    like: ImageReader,
+    *,
+    inputs: list[str],
+    format: str | None = None,
+    quality: int | None = None,
+) -> ImageWriter:
+    """Prepare to write an image of the size, depth and metadata of another one.
+
+    Everything that can be refused before the work begins is refused here.
+
+    Args:
+        target: a file's name, or "-" for stdout.
+        like: the image that is filtered.
+        inputs: the names of files that must not be written onto.
+        format: a key of FORMATS; default: by the target's suffix, for stdout as `like`.
+        quality: of a lossy format, 1 to 100; default 95.
+
+    Raises:
+        InvalidArgument: there is no such format, it cannot hold the image, or the target is an
+            input or a folder.
+        ImageWriteError: the target's folder is missing or may not be written into.
+    """
+    check_target(target, inputs)
+    name = _format_name(target, format, like)
+    mode = _mode(like)
+    holds = FORMATS[name]
+    if mode not in holds.modes:
+        able = [key for key, other in FORMATS.items() if mode in other.modes]
+        raise InvalidArgument(
+            f"OUTPUT {target}: {name} cannot hold {WORDS[mode]}; take {' or '.join(able)}"
+        )
+    if quality is not None and not holds.lossy:
+        raise InvalidArgument(f"--quality is for jpeg and webp, but OUTPUT {target} is {name}")
+    for key in ("icc_profile", "exif"):
+        if getattr(like.metadata, key) is not None and key not in holds.carries:
+            warnings.warn(
+                f"{target}: {name} cannot hold the image's {WORDS[key]}; it is left out",
+                SvfilterWarning,
+                stacklevel=2,
+            )
+    return ImageWriter(target, name, like, quality)
+
+
+def _format_name(target: str, format: str | None, like: ImageReader) -> str:
+    if format is not None:
+        return format
+    if target == STREAM:
+        name = NAMES_READ.get(like.format, "")
+        name = "pfm" if name == "ppm" and like.dtype.kind == "f" else name
+        if not name:
+            raise InvalidArgument(
+                f"OUTPUT -: {like.format} cannot be written; name another --format"
+            )
+        return name
+    suffix = Path(target).suffix.lower()
+    for name, holds in FORMATS.items():
+        if suffix in holds.suffixes:
+            return name
+    known = ", ".join(s for holds in FORMATS.values() for s in holds.suffixes)
+    received = f"is {suffix}" if suffix else "has none"
+    raise InvalidArgument(
+        f"OUTPUT {target}: the suffix tells the format and must be one of {known}, but {received}; "
+        "or give --format"
+    )
+
+
+def _mode(like: ImageReader) -> str:
+    if like.dtype == np.uint8:
+        return ("L", "LA", "RGB", "RGBA")[like.channels - 1]
+    return "I;16" if like.dtype == np.uint16 else "F"

@@ -1,0 +1,86 @@
+"""Isotropic Gaussian kernels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from array_api_compat import array_namespace, device
+
+from svfilter.kernels.base import Array, Family, constant, extent, per_pixel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian(Family):
+    """Give each pixel a Gaussian of its own spread, sampled and normalised over its taps.
+
+        w(dy, dx; σ) = g(dy) · g(dx),   g(d) = exp(−d² / 2σ²) / Σ_i exp(−i² / 2σ²)
+
+    over the square |dy|, |dx| ≤ r(σ) = ⌊truncate·σ + ½⌋, which is SciPy's rule. Where
+    truncate·σ < ½ the kernel is the single tap 1: σ = 0 is the identity, bit for bit.
+
+    The sum in g runs over a pixel's own taps, in one fixed order. So a pixel's weights are the
+    same bits whatever its neighbours need, and a tiled result equals the whole one.
+
+    Args:
+        sigma: standard deviation in pixels, 0 to 1000; a number or a map [..., H, W].
+        truncate: where the Gaussian is cut, in sigmas, 1 to 16. At 4 the part left out weighs
+            1.3e-4 in all.
+
+    Cost: about 3·radius exponentials and kernel_size² products a pixel.
+
+    Source: `scipy.ndimage.gaussian_filter` uses the same taps for its `truncate`.
+
+    Example:
+        >>> import numpy as np
+        >>> taps = np.arange(-4.0, 5.0)
+        >>> w = Gaussian(sigma=np.float64(1.0)).weights(taps[:, None], taps[None, :])
+        >>> w.shape, float(w.sum().round(12))
+        ((9, 9), 1.0)
+    """
+
+    summary: ClassVar[str] = "isotropic Gaussian"
+
+    sigma: Array = per_pixel(
+        8.0,
+        unit="px",
+        low=0.0,
+        high=1000.0,
+        help="standard deviation; 0 leaves the pixel untouched",
+    )
+    truncate: float = constant(
+        4.0,
+        unit="sigmas",
+        low=1.0,
+        high=16.0,
+        help="where the kernel is cut",
+    )
+
+    def radius(self) -> int:
+        """Give r(σ) of the largest σ."""
+        return math.floor(extent(self.truncate * self.sigma)[1] + 0.5)
+
+    def weights(self, dy: Array, dx: Array) -> Array:
+        """Give w(dy, dx; σ)."""
+        total = self._total()
+        return (self._profile(dy) / total) * (self._profile(dx) / total)
+
+    def _profile(self, d: Array) -> Array:
+        xp = array_namespace(self.sigma)
+        cut = self.truncate * self.sigma
+        # Kernels of one tap never see the division, so that σ → 0 has a gradient: 0.
+        z = d / xp.where(cut >= 0.5, self.sigma, xp.ones_like(self.sigma))
+        # |d| ≤ ⌊cut + ½⌋, written so that nothing is rounded before it is compared.
+        inside = abs(d) - 0.5 <= cut
+        return xp.where(inside, xp.exp(-0.5 * z * z), xp.zeros_like(z))
+
+    def _total(self) -> Array:
+        xp = array_namespace(self.sigma)
+        total = xp.ones_like(self.sigma)
+        offsets = xp.arange(1, self.radius() + 1, dtype=self.sigma.dtype, device=device(self.sigma))
+        tail = self._profile(xp.reshape(offsets, (-1,) + (1,) * self.sigma.ndim))
+        # One after the other: a longer tail of zeros then leaves every bit as it was.
+        for term in xp.unstack(tail):
+            total = total + 2 * term
+        return total

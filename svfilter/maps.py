@@ -1,0 +1,126 @@
+"""Where parameter maps come from: a number, the pixel's own intensity, another image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svfilter.errors import InvalidArgument, SvfilterWarning
+from svfilter.images.reading import resize
+
+if TYPE_CHECKING:
+    from svfilter.images.reading import ImageReader
+    from svfilter.kernels.base import Array
+    from svfilter.tiles import Window
+
+INTENSITY = "intensity"
+"""The source that stands for the image's own pixels."""
+
+REC_709 = (0.2126, 0.7152, 0.0722)
+"""Shares of red, green and blue in luma (Rec. ITU-R BT.709), taken of the encoded values."""
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """How one parameter gets its value at every pixel.
+
+        level m in 0..1 from the source; m ← 1 − m if inverted; m ← m^gamma;
+        value = low · (1 − m) + high · m
+
+    Without a source the value is `high` everywhere.
+    """
+
+    high: float
+    low: float = 0.0
+    source: str | None = None
+    """None, INTENSITY, or the name of an image file."""
+    per_channel: bool = False
+    """With INTENSITY: each channel's own value is its level, not the luma that they share."""
+    invert: bool = False
+    gamma: float = 1.0
+
+
+@dataclass(frozen=True)
+class ParameterMap:
+    """The values of one parameter for an image."""
+
+    spec: MapSpec
+    levels: Callable[[Window], Array] | None
+    """Gives a window's levels in 0..1, [1 or more, h, w] float32; None: there is no source."""
+
+    def read(self, window: Window) -> Array | float:
+        """Give a window's values, [1 or more, h, w] float32, or the one value of all pixels."""
+        if self.levels is None:
+            return self.spec.high
+        level = self.levels(window)
+        m = (1 - level if self.spec.invert else level) ** np.float32(self.spec.gamma)
+        return np.float32(self.spec.low) * (1 - m) + np.float32(self.spec.high) * m
+
+
+def open_map(
+    spec: MapSpec, image: ImageReader, open_source: Callable[[str], ImageReader]
+) -> ParameterMap:
+    """Open the source of a map for an image.
+
+    Args:
+        spec: what the map shall be.
+        image: the image that will be filtered.
+        open_source: opens another image by its name.
+
+    Raises:
+        InvalidArgument: the source holds floats beyond 0..1. (Those of the image itself are
+            found when they are read.)
+        ImageReadError: the source cannot be read.
+    """
+    if spec.source is None:
+        return ParameterMap(spec, None)
+    if spec.source == INTENSITY:
+        return ParameterMap(spec, partial(_intensity, image, per_channel=spec.per_channel))
+    plane = _plane(open_source(spec.source), image)
+    return ParameterMap(spec, lambda window: plane[:, window.rows, window.cols])
+
+
+def _intensity(image: ImageReader, window: Window, *, per_channel: bool) -> Array:
+    colour = image.read(window)[: image.colours]
+    _check_levels(colour, image)
+    luma = _luma(colour)
+    if not per_channel:
+        return luma
+    return np.concatenate([colour, luma]) if image.has_alpha else colour  # alpha follows luma
+
+
+def _plane(source: ImageReader, image: ImageReader) -> Array:
+    """Give a map's luma, [1, H, W], at the size of the image."""
+    colour = source.read(source.whole)[: source.colours]
+    _check_levels(colour, source)
+    plane = _luma(colour)
+    if (source.height, source.width) == (image.height, image.width):
+        return plane
+    warnings.warn(
+        f"{source.name}: the map of {source.width} x {source.height} pixels is resized to the "
+        f"image's {image.width} x {image.height}",
+        SvfilterWarning,
+        stacklevel=2,
+    )
+    return resize(plane[0], image.height, image.width)[None].clip(0, 1)
+
+
+def _luma(colour: Array) -> Array:
+    if len(colour) == 1:
+        return colour
+    return np.tensordot(np.array(REC_709), colour, axes=1)[None].astype(np.float32)
+
+
+def _check_levels(colour: Array, source: ImageReader) -> None:
+    if source.dtype.kind == "f":  # integers are scaled to 0..1 as they are read
+        low, high = float(colour.min()), float(colour.max())
+        if not (low >= 0 and high <= 1):
+            raise InvalidArgument(
+                f"{source.name}: a map's values must lie in 0 to 1, but these are {low:g} to "
+                f"{high:g}; rescale it, or give another --sigma-map"
+            )
