@@ -165,19 +165,17 @@ def _take(pixels: Array, indices: list[int], axis: int) -> Array:
 
 
 def _to_kind(values: Array, kind: str, dtype: str | None, device: str) -> Array:
-    if kind == "numpy":
-        import numpy as np
+    """Give an array or a number as a NumPy array or as a tensor on the device."""
+    import numpy as np
 
-        if compat.is_torch_array(values):
-            values = values.detach().cpu().numpy()
+    if kind == "numpy" and not compat.is_torch_array(values):
         return np.asarray(values, dtype=dtype)
     import torch
 
     if not compat.is_torch_array(values):
-        import numpy as np
-
         values = torch.from_numpy(np.array(values, dtype=dtype))
-    return values.to(device=device, dtype=getattr(torch, dtype) if dtype else None)
+    values = values.to(device=device, dtype=getattr(torch, dtype) if dtype else None)
+    return values.detach().numpy() if kind == "numpy" else values
 
 
 def _restore(result: Array, image: Array) -> Array:

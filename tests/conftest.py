@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from svfilter import devices
+
 SAMPLES = Path(__file__).parent.parent / "sample_images"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked gpu where there is none, with the reason."""
+    if reason := devices.why_not("cuda"):
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture
@@ -23,10 +33,6 @@ def rng() -> np.random.Generator:
     ]
 )
 def device(request: pytest.FixtureRequest) -> str:
-    from svfilter import devices
-
-    if reason := devices.why_not(request.param):
-        pytest.skip(reason)
     return request.param
 
 

@@ -96,6 +96,7 @@ def _dot(image: Tensor, field: KernelField, tap_rows: int) -> Tensor:
     dx = offsets.reshape(1, -1, *pixels)
     finite = bool(torch.isfinite(image.detach()).all())
     out = torch.zeros((*image.shape[:-2], height, width), dtype=image.dtype, device=image.device)
+    lost = torch.zeros_like(out)  # by rounding, as rows are added: large kernels have many
     for first in range(0, len(offsets), tap_rows):
         dy = offsets[first : first + tap_rows].reshape(-1, 1, *pixels)
         weights = field.family.weights(dy, dx)  # [rows, kw, ..., h, w]
@@ -106,8 +107,19 @@ def _dot(image: Tensor, field: KernelField, tap_rows: int) -> Tensor:
                 term = weight * column
                 # 0 · NaN is NaN: a tap that is not the pixel's own must not be seen.
                 total += term if finite else torch.where(weight == 0, 0, term)
-            out += total
-    return out
+            longer = out + total
+            lost += _rounding_error(out.detach(), total.detach(), longer.detach())
+            out = longer
+    return out + lost
+
+
+def _rounding_error(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
+    """Give exactly what the rounded sum `total` of a and b lacks (Knuth's two-sum)."""
+    import torch
+
+    part = total - a
+    error = (a - (total - part)) + (b - part)
+    return torch.where(torch.isfinite(error), error, 0)
 
 
 def _needs_gradient(image: Tensor, field: KernelField) -> bool:
@@ -119,7 +131,7 @@ def _fit(image: Tensor, field: KernelField, memory: int) -> tuple[int, int]:
     size = 2 * field.reach + 1
     planes = math.prod(image.shape[:-2])
     maps = max(math.prod(values.shape[:-2]) for values in field.maps.values())
-    fixed = 4 * planes + 8 * maps * size  # sums and terms; the profiles and their parts
+    fixed = 8 * planes + 8 * maps * size  # sums and terms; the profiles and their parts
     each_row = maps * size
     least = fixed + each_row
     if _needs_gradient(image, field):  # the backward pass holds all weights and their gradients

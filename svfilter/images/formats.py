@@ -15,6 +15,8 @@ class Format:
     carries: tuple[str, ...]
     """Of "icc_profile", "exif" and "dpi"."""
     lossy: bool = False
+    largest_exif: int = 2**32
+    """In bytes."""
 
 
 FORMATS = {
@@ -22,7 +24,12 @@ FORMATS = {
         "PNG", (".png",), ("L", "LA", "RGB", "RGBA", "I;16"), ("icc_profile", "exif", "dpi")
     ),
     "jpeg": Format(
-        "JPEG", (".jpg", ".jpeg"), ("L", "RGB"), ("icc_profile", "exif", "dpi"), lossy=True
+        "JPEG",
+        (".jpg", ".jpeg"),
+        ("L", "RGB"),
+        ("icc_profile", "exif", "dpi"),
+        lossy=True,
+        largest_exif=65533,
     ),
     "webp": Format(
         "WEBP", (".webp",), ("L", "LA", "RGB", "RGBA"), ("icc_profile", "exif"), lossy=True

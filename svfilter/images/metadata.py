@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
 from dataclasses import dataclass
 
@@ -19,6 +18,8 @@ _STRUCTURE = {
 }  # fmt: skip
 # Photoshop's resources and layers: they show the picture as it was.
 _OLD_PIXELS = {34377, 37724}
+# Said as well as `dpi`, and by the pixels being upright: alone they are not worth an EXIF.
+_PLAIN = {282, 283, 296, ORIENTATION}
 
 
 @dataclass(frozen=True)
@@ -30,31 +31,35 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
 
-def read_metadata(image: Image.Image, name: str) -> Metadata:
-    """Take an image's metadata, with its orientation said to be upright.
+def read_metadata(image: Image.Image) -> tuple[Metadata, int]:
+    """Take an image's metadata, said to be upright, and the EXIF orientation that it had.
 
     The EXIF is written anew, without its thumbnail: that would show the old pixels.
     """
     dpi = tuple(float(d) for d in image.info.get("dpi", ()))
-    return Metadata(
+    exif, orientation = _exif(image)
+    metadata = Metadata(
         icc_profile=image.info.get("icc_profile") or None,
-        exif=_exif(image, name),
+        exif=exif,
         dpi=dpi if len(dpi) == 2 and all(0 < d < 1e6 for d in dpi) else None,
     )
+    return metadata, orientation
 
 
-def _exif(image: Image.Image, name: str) -> bytes | None:
+def _exif(image: Image.Image) -> tuple[bytes | None, int]:
+    orientation = 1
     try:
         exif = image.getexif()
-        for tag in [tag for tag in exif if tag in _STRUCTURE | _OLD_PIXELS]:
-            del exif[tag]
+        if image.info.get("exif") and not len(exif):
+            raise ValueError("nothing in it can be read")
+        orientation = exif.get(ORIENTATION, 1)
+        for tag in _STRUCTURE | _OLD_PIXELS:
+            if tag in exif:
+                del exif[tag]
         if ORIENTATION in exif:
             exif[ORIENTATION] = 1
-        return exif.tobytes() if len(exif) else None
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error) as error:
-        warnings.warn(
-            f"{name}: its EXIF is damaged and is not carried over ({error})",
-            SvfilterWarning,
-            stacklevel=2,
-        )
-        return None
+        exif.bigtiff = False
+        return (exif.tobytes() if set(exif) - _PLAIN else None), orientation
+    except Exception as error:  # what damaged bytes lead to is of any kind
+        warnings.warn(f"EXIF is damaged and is left out ({error})", SvfilterWarning, stacklevel=2)
+        return None, orientation

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from svfilter.errors import ImageReadError, SvfilterWarning
-from svfilter.images.metadata import ORIENTATION, Metadata, read_metadata
+from svfilter.images.metadata import Metadata, read_metadata
 from svfilter.images.streams import read_bytes, shown
 from svfilter.tiles import Window
 
 if TYPE_CHECKING:
     from svfilter.kernels.base import Array
 
-READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "PPM", "GIF")
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
 """Pillow's formats of which the depth is known to survive, or is checked here."""
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -31,6 +32,8 @@ _MODES = {
     "RGB": "RGB", "RGBX": "RGB", "RGBA": "RGBA", "RGBa": "RGBA",
     "I;16": "I;16", "I;16L": "I;16", "I;16B": "I;16", "I;16N": "I;16", "F": "F",
 }  # fmt: skip
+
+_ALONE = threading.Lock()
 
 
 class ImageReader:
@@ -96,12 +99,14 @@ def open_image(source: str, *, max_pixels: int | None = None) -> ImageReader:
                 f"{name}: has {image.width} x {image.height} pixels, more than {limit}; if you "
                 f"trust it, raise the limit with --max-pixels {image.width * image.height}"
             )
-        _refuse_loss(image, name)
-        image.load()
         if (frames := getattr(image, "n_frames", 1)) > 1:
-            _warn(f"{name}: holds {frames} frames or pages; only the first is filtered")
-        metadata = read_metadata(image, name)
-        pixels = _upright(_as_filtered(image))
+            message = f"holds {frames} frames or pages; only the first is filtered"
+            warnings.warn(message, SvfilterWarning, stacklevel=2)
+        _refuse_loss(image, name)
+        _scale_key(image)
+        image.load()
+        metadata, orientation = read_metadata(image)
+        pixels = _upright(_as_filtered(image), orientation)
     return ImageReader(name, image.format or "", pixels, metadata)
 
 
@@ -113,35 +118,46 @@ def resize(plane: Array, height: int, width: int) -> Array:
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Let no failure of a decoder through but as an ImageReadError, and lift Pillow's limit."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    except ImageReadError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ImageReadError(
-            f"{name}: is not an image that can be read; the formats are {', '.join(READABLE)} "
-            "(of TIFF: 1, 8 and 16-bit integers and grey 32-bit floats)"
-        ) from error
-    except Exception as error:  # what a decoder raises on damaged bytes is of any kind
-        raise ImageReadError(f"{name}: is truncated or damaged: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    """Let nothing of a decoder through but an ImageReadError or SvfilterWarnings.
+
+    Pillow's limit of pixels is lifted meanwhile. It and the filters of warnings belong to the
+    whole process, so that one image is decoded at a time.
+    """
+    with _ALONE, warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", UserWarning)
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        except ImageReadError:
+            raise
+        except UnidentifiedImageError as error:
+            raise ImageReadError(
+                f"{name}: is not an image that can be read; the formats are "
+                f"{', '.join(READABLE)} (of TIFF: 1, 8 and 16-bit integers and grey 32-bit floats)"
+            ) from error
+        except Exception as error:  # what a decoder raises on damaged bytes is of any kind
+            raise ImageReadError(f"{name}: is truncated or damaged: {error}") from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    for message, kind in dict.fromkeys(
+        (str(w.message), w.category) for w in heard if issubclass(w.category, UserWarning)
+    ):
+        ours = issubclass(kind, SvfilterWarning)
+        what = "" if ours else "is damaged outside its pixels, in EXIF or the like: "
+        warnings.warn(f"{name}: {what}{message}", SvfilterWarning, stacklevel=4)
 
 
 def _refuse_loss(image: Image.Image, name: str) -> None:
     """Refuse, before decoding, what Pillow can only give with fewer bits or other values."""
     stored = _stored_as(image)
-    deep = image.mode not in ("I", "F") and not image.mode.startswith("I;16")
-    if (deep and ";16" in stored and image.format in ("PNG", "TIFF")) or _netpbm_is_deep(image):
+    if image.format == "TIFF" and (lost := _tiff_loss(image, stored)):
+        pass
+    elif (image.format == "PNG" and ";16" in stored and image.mode != "I;16") or (
+        image.format == "PPM" and image.mode == "RGB" and _maxval(image) > 255
+    ):
         lost = "16-bit colour, which would be cut to 8 bits"
-    elif ";12" in stored:
-        lost = "12-bit values, which would be taken for 16 bits"
-    elif image.mode.startswith("I;16") and "transparency" in image.info:
+    elif image.mode == "I;16" and "transparency" in image.info:
         lost = "16-bit grey with a transparent value, which would be lost"
-    elif image.format == "TIFF" and _is_signed(image):
-        lost = "signed integers"
     elif image.mode not in _MODES and not (image.mode == "I" and image.format == "PPM"):
         lost = f"{image.mode} pixels ({stored or image.format})"
     else:
@@ -152,40 +168,61 @@ def _refuse_loss(image: Image.Image, name: str) -> None:
     )
 
 
+def _tiff_loss(image: Image.Image, stored: str) -> str:
+    """Say what Pillow would lose or take for something else; "" where it is right."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    bits, white_is_0 = max(tags.get(258, (1,))), tags.get(262, 0) == 0
+    # (photometric, samples, bits, fill order) of which Pillow joins planes rightly: grey, RGB, RGBA
+    layout = (tags.get(262, 0), tags.get(277, 1), bits, tags.get(266, 1))
+    joined = tags.get(284, 1) == 1 or layout in ((1, 1, 8, 1), (2, 3, 8, 1), (2, 4, 8, 1))
+    losses = {
+        "signed integers": 2 in tags.get(339, ()),
+        "12-bit values, which would be taken for 16 bits": bits == 12,
+        "16-bit colour, which would be cut to 8 bits": bits > 8 and image.mode in ("RGB", "RGBA"),
+        "deep values of which 0 is white, which would be inverted": bits > 8 and white_is_0,
+        "a channel that is not said to be alpha, which would be lost": 0 in tags.get(338, ()),
+        "planes that would not be joined": not joined,
+        "compressed floats in the byte order that would be read wrongly": (
+            stored == "F;32BF" and image.info["compression"] != "raw"
+        ),
+        "a raw photo, of which only the preview would be read": tags.get(254, 0) & 1
+        and 330 in tags,
+    }
+    return next((loss for loss, happens in losses.items() if happens), "")
+
+
 def _stored_as(image: Image.Image) -> str:
     """Give Pillow's name for the layout of the bytes in the file, such as "RGB;16B"."""
     layout = image.tile[0].args if getattr(image, "tile", None) else ""  # type: ignore[attr-defined]
     return str(layout[0] if isinstance(layout, tuple) and layout else layout)
 
 
-def _netpbm_is_deep(image: Image.Image) -> bool:
-    if image.format != "PPM" or image.mode != "RGB":
-        return False
+def _maxval(image: Image.Image) -> int:
     layout = image.tile[0].args  # type: ignore[attr-defined]
-    return isinstance(layout, tuple) and layout[1] > 255  # (mode, maxval)
+    return int(layout[1]) if isinstance(layout, tuple) else 255  # (mode, maxval)
 
 
-def _is_signed(image: Image.Image) -> bool:
-    sample_format = 339
-    return 2 in tuple(image.tag_v2.get(sample_format, ()))  # type: ignore[attr-defined]
+def _scale_key(image: Image.Image) -> None:
+    """Scale a PNG's transparent grey as its pixels are, which Pillow forgets for 2 and 4 bits."""
+    step = {"L;2": 85, "L;4": 17}.get(_stored_as(image), 1)
+    if step > 1 and "transparency" in image.info:
+        image.info["transparency"] *= step
 
 
-def _as_filtered(image: Image.Image) -> Image.Image:
+def _as_filtered(image: Image.Image) -> Array:
     """Convert palettes, bits and transparent values to channels; the values stay."""
-    if image.mode == "I":
-        return Image.fromarray(np.asarray(image).astype(np.uint16))
-    mode = _MODES[image.mode]
+    mode = _MODES.get(image.mode, "I;16")
+    if mode == "I;16":  # of any byte order, or 16 bits in 32
+        return np.asarray(image).astype(np.uint16)
     if "transparency" in image.info and mode in ("L", "RGB"):
-        mode = {"L": "LA", "RGB": "RGBA"}[mode]
-    if mode == "I;16":  # of any byte order
-        return Image.fromarray(np.asarray(image).astype(np.uint16))
-    return image if image.mode == mode else image.convert(mode)
+        mode += "A"
+    return np.asarray(image if image.mode == mode else image.convert(mode))
 
 
-def _upright(image: Image.Image) -> Array:
-    turned = ImageOps.exif_transpose(image) if ORIENTATION in image.getexif() else image
-    return np.asarray(turned)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, SvfilterWarning, stacklevel=3)
+def _upright(pixels: Array, orientation: int) -> Array:
+    """Turn pixels [H, W, ...] as EXIF's orientation, 1 to 8, says that they are meant."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    cols = -1 if orientation in (2, 3, 6, 7) else 1
+    return pixels[::rows, ::cols]

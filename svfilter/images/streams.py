@@ -22,14 +22,16 @@ def read_bytes(source: str) -> bytes:
         ImageReadError: there is no such file, it is a folder, it cannot be read, or is empty.
     """
     if source == STREAM:
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():  # None: closed by who started the program
             raise InvalidArgument("INPUT is -, but nothing is piped into stdin")
         data = sys.stdin.buffer.read()
-    elif Path(source).is_dir():
-        raise ImageReadError(f"{source}: is a folder; give the name of an image file")
     else:
         try:
             data = Path(source).read_bytes()
+        except IsADirectoryError as error:
+            raise ImageReadError(
+                f"{source}: is a folder; give the name of an image file"
+            ) from error
         except OSError as error:
             raise ImageReadError(f"{source}: cannot be read: {_why(error)}") from error
     if not data:
@@ -50,17 +52,26 @@ def check_target(target: str, inputs: list[str]) -> None:
         ImageWriteError: its folder is missing or may not be written into.
     """
     if target == STREAM:
+        if sys.stdout is None:
+            raise InvalidArgument("OUTPUT is -, but stdout is closed; pipe it or name a file")
         if sys.stdout.isatty():
             raise InvalidArgument("OUTPUT is -, but stdout is a terminal; pipe it or name a file")
         return
+    try:
+        _check_file(target, inputs)
+    except OSError as error:  # such as a name that is too long
+        raise ImageWriteError(f"{target}: cannot be written: {_why(error)}") from error
+
+
+def _check_file(target: str, inputs: list[str]) -> None:
     path = Path(target)
     if path.is_dir():
         raise InvalidArgument(f"OUTPUT {target} is a folder; give the name of an image file")
     for name in inputs:
         if name != STREAM and path.exists() and Path(name).exists() and path.samefile(name):
             raise InvalidArgument(f"OUTPUT {target} is also an input; give it another name")
-    if path.exists() and not path.is_file():
-        return  # a device or a pipe: written as it is
+    if _is_device(path):
+        return  # written as it is
     folder = _real(target).parent
     if not folder.is_dir():
         raise ImageWriteError(f"{target}: the folder {folder} does not exist")
@@ -83,12 +94,11 @@ def write_whole(target: str, data: memoryview) -> None:
         if target == STREAM:
             _write_stdout(data)
             return
-        path = _real(target)
-        if path.exists() and not path.is_file():
-            with path.open("wb") as file:
+        if _is_device(Path(target)):
+            with Path(target).open("wb") as file:
                 file.write(data)
         else:
-            _replace(path, data)
+            _replace(_real(target), data)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -122,8 +132,13 @@ def _replace(path: Path, data: memoryview) -> None:
         raise
 
 
+def _is_device(path: Path) -> bool:
+    """Tell a device or a pipe; links to those of a process, as /dev/stdout, resolve to nothing."""
+    return path.exists() and not path.is_file()
+
+
 def _real(target: str) -> Path:
-    return Path(target).resolve()
+    return Path(os.path.realpath(target))
 
 
 def _why(error: OSError) -> str:

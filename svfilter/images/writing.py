@@ -26,14 +26,13 @@ DEFAULT_QUALITY = 95
 class ImageWriter:
     """An image that is filled window by window and written when it is complete."""
 
-    def __init__(self, target: str, name: str, like: ImageReader, quality: int | None) -> None:
+    def __init__(
+        self, target: str, encoder: str, like: ImageReader, options: dict[str, Any]
+    ) -> None:
         self._target = target
-        self._format = FORMATS[name]
+        self._encoder = encoder
+        self._options = options
         self._pixels = np.zeros((like.height, like.width, like.channels), like.dtype)
-        metadata = {key: getattr(like.metadata, key) for key in self._format.carries}
-        self._options: dict[str, Any] = {key: v for key, v in metadata.items() if v is not None}
-        if self._format.lossy:
-            self._options["quality"] = DEFAULT_QUALITY if quality is None else quality
 
     def write(self, window: Window, planes: Array) -> None:
         """Take a window's pixels [C, h, w]: as read, integers rounded from 0..1."""
@@ -51,10 +50,10 @@ class ImageWriter:
         pixels = self._pixels[:, :, 0] if self._pixels.shape[2] == 1 else self._pixels
         encoded = io.BytesIO()
         try:
-            Image.fromarray(pixels).save(encoded, self._format.pillow, **self._options)
+            Image.fromarray(pixels).save(encoded, self._encoder, **self._options)
         except (OSError, ValueError) as error:  # such as a side beyond the format's limit
             raise ImageWriteError(
-                f"{self._target}: cannot be encoded as {self._format.pillow}: {error}"
+                f"{self._target}: cannot be encoded as {self._encoder}: {error}"
             ) from error
         write_whole(self._target, encoded.getbuffer())
 
@@ -94,18 +93,18 @@ def create_image(
         )
     if quality is not None and not holds.lossy:
         raise InvalidArgument(f"--quality is for jpeg and webp, but OUTPUT {target} is {name}")
-    for key in ("icc_profile", "exif"):
-        if getattr(like.metadata, key) is not None and key not in holds.carries:
-            warnings.warn(
-                f"{target}: {name} cannot hold the image's {WORDS[key]}; it is left out",
-                SvfilterWarning,
-                stacklevel=2,
-            )
-    return ImageWriter(target, name, like, quality)
+    if quality is not None and not 1 <= quality <= 100:
+        raise InvalidArgument(f"--quality must be from 1 to 100, but is {quality}")
+    options = _carried(target, name, like)
+    if holds.lossy:
+        options["quality"] = DEFAULT_QUALITY if quality is None else quality
+    return ImageWriter(target, holds.pillow, like, options)
 
 
 def _format_name(target: str, format: str | None, like: ImageReader) -> str:
     if format is not None:
+        if format not in FORMATS:
+            raise InvalidArgument(f"--format must be one of {', '.join(FORMATS)}, not {format}")
         return format
     if target == STREAM:
         name = NAMES_READ.get(like.format, "")
@@ -125,6 +124,25 @@ def _format_name(target: str, format: str | None, like: ImageReader) -> str:
         f"OUTPUT {target}: the suffix tells the format and must be one of {known}, but {received}; "
         "or give --format"
     )
+
+
+def _carried(target: str, name: str, like: ImageReader) -> dict[str, Any]:
+    """Give the metadata that the format can hold, and warn of what it cannot."""
+    holds = FORMATS[name]
+    carried: dict[str, Any] = {}
+    for key in ("icc_profile", "exif", "dpi"):
+        value = getattr(like.metadata, key)
+        too_large = key == "exif" and len(value or b"") > holds.largest_exif
+        if value is not None and key in holds.carries and not too_large:
+            carried[key] = value
+        elif value is not None and key in WORDS:
+            warnings.warn(
+                f"{target}: {name} cannot hold the image's {WORDS[key]}"
+                f"{f' of {len(value)} bytes' if too_large else ''}; it is left out",
+                SvfilterWarning,
+                stacklevel=3,
+            )
+    return carried
 
 
 def _mode(like: ImageReader) -> str:

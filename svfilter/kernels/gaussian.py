@@ -80,7 +80,11 @@ class Gaussian(Family):
         total = xp.ones_like(self.sigma)
         offsets = xp.arange(1, self.radius() + 1, dtype=self.sigma.dtype, device=device(self.sigma))
         tail = self._profile(xp.reshape(offsets, (-1,) + (1,) * self.sigma.ndim))
-        # One after the other: a longer tail of zeros then leaves every bit as it was.
+        # One after the other, what rounding loses kept apart (Neumaier 1974): an error here
+        # would scale the whole result. A longer tail of zeros leaves every bit as it was.
+        lost = xp.zeros_like(total)
         for term in xp.unstack(tail):
-            total = total + 2 * term
-        return total
+            longer = total + 2 * term
+            lost = lost + ((total - longer) + 2 * term)
+            total = longer
+        return total + lost

@@ -1,0 +1,173 @@
+"""Every engine against the oracle, the oracle against SciPy, and the laws of the sum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import torch
+import torch.nn.functional as F
+from cases import CASES, Case, every_family, rough_field
+from conftest import assert_parity
+
+from svfilter import Gaussian, KernelField, filter_image
+from svfilter.engines import ENGINES, choose_engine
+from svfilter.engines.base import Problem
+from svfilter.errors import EngineUnavailable, InvalidArgument
+from svfilter.kernels import FAMILIES
+from svfilter.tiles import BOUNDARIES
+
+FAST = [name for name in ENGINES if name != "reference"]
+SCIPY_MODES = {
+    "replicate": "nearest",
+    "reflect": "mirror",
+    "circular": "wrap",
+    "constant": "constant",
+}
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("family", every_family())
+@pytest.mark.parametrize("engine", FAST)
+def test_engine_agrees_with_the_oracle(
+    engine: str, family: str, case: Case, boundary: str, device: str, rng: np.random.Generator
+) -> None:
+    image = rng.random(case.image, dtype=np.float32)
+    field = rough_field(FAMILIES[family], case.maps, rng)
+    truth = filter_image(image.astype(np.float64), field, boundary=boundary, engine="reference")
+    got = filter_image(image, field, boundary=boundary, engine=engine, device=device)
+    assert got.dtype == np.float32
+    assert_parity(got, truth, maximum=1e-6)
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_engine_agrees_on_views_and_leaves_its_inputs_alone(
+    engine: str, rng: np.random.Generator
+) -> None:
+    image = rng.random((30, 3, 26), dtype=np.float32).transpose(1, 0, 2)[:, ::-1, ::2]
+    sigma = np.broadcast_to(rng.uniform(0, 3, (30, 1)), (30, 13))  # stride 0, not writeable
+    before = image.copy()
+    truth = filter_image(image, KernelField(Gaussian(sigma=sigma)), engine="reference")
+    assert_parity(
+        filter_image(image, KernelField(Gaussian(sigma=sigma)), engine=engine), truth, maximum=1e-6
+    )
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("sigma", [0.1, 0.5, 1.0, 1.12, 2.6, 20.0])
+def test_stationary_gaussian_equals_scipy(
+    sigma: float, boundary: str, rng: np.random.Generator
+) -> None:
+    image = rng.random((33, 47))
+    expected = scipy.ndimage.gaussian_filter(image, sigma, truncate=4, mode=SCIPY_MODES[boundary])
+    for engine in FAST:
+        got = filter_image(
+            image.astype(np.float32),
+            KernelField(Gaussian(sigma=np.full((33, 47), sigma))),
+            boundary=boundary,
+            engine=engine,
+        )
+        assert_parity(got, expected, maximum=1e-6)
+
+
+def test_large_kernels_keep_the_stated_error_on_a_flat_image() -> None:
+    """Where all is 0.9, every rounding error of a plain sum would point the same way."""
+    image = np.full((8, 9), 0.9)
+    for engine in FAST:
+        field = KernelField(Gaussian(sigma=np.linspace(30, 60, 72).reshape(8, 9)))
+        got = filter_image(image.astype(np.float32), field, engine=engine)
+        assert_parity(got, image, maximum=3e-7)
+
+
+def test_reference_equals_scipy_to_float64_rounding(rng: np.random.Generator) -> None:
+    image = rng.random((11, 9))
+    got = filter_image(image, KernelField(Gaussian(sigma=1.3)), engine="reference")
+    expected = scipy.ndimage.gaussian_filter(image, 1.3, truncate=4, mode="nearest")
+    assert_parity(got, expected, maximum=1e-14)
+
+
+def test_unfold_matmul_fold_equals_conv2d_and_this_engine(rng: np.random.Generator) -> None:
+    """The field's known answer: torch.nn.Unfold's own example, on a stationary kernel."""
+    image = torch.from_numpy(rng.random((1, 1, 19, 23)))
+    taps = torch.arange(-6.0, 7.0, dtype=torch.float64)
+    weights = Gaussian(sigma=torch.tensor(1.5, dtype=torch.float64)).weights(
+        taps[:, None], taps[None, :]
+    )
+    columns = F.unfold(image, 13)  # [1, 13 · 13, L]
+    dotted = (columns.transpose(1, 2) @ weights.reshape(-1, 1)).transpose(1, 2)
+    folded = F.fold(dotted, (7, 11), (1, 1))
+    convolved = F.conv2d(image, weights[None, None])
+    torch.testing.assert_close(folded, convolved, rtol=0, atol=1e-14)
+    ours = filter_image(image, KernelField(Gaussian(sigma=1.5)), engine="unfold")
+    torch.testing.assert_close(ours[..., 6:-6, 6:-6], convolved, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sigma_zero_is_the_identity_bit_for_bit(
+    engine: str, dtype: str, rng: np.random.Generator
+) -> None:
+    image = (rng.random((3, 12, 14)) * 1e3 - 500).astype(dtype)
+    image[0, 3, 4], image[1, 5, 6], image[2, 7, 7] = np.nan, np.inf, -np.inf
+    sigma = np.zeros((12, 14), dtype)
+    field = KernelField(Gaussian(sigma=sigma))
+    np.testing.assert_array_equal(filter_image(image, field, engine=engine), image)
+    sigma[:, 9:] = 0.4  # a reach of 2 in the same window changes nothing for the others
+    mixed = filter_image(image, KernelField(Gaussian(sigma=sigma)), engine=engine)
+    np.testing.assert_array_equal(mixed[..., :9], image[..., :9])
+
+
+def test_nan_spreads_as_far_as_each_pixels_own_kernel(rng: np.random.Generator) -> None:
+    image = rng.random((40, 40))
+    image[20, 20] = np.nan
+    field = rough_field(Gaussian, (40, 40), rng)
+    truth = filter_image(image, field, engine="reference")
+    got = filter_image(image, field, engine="unfold")
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(truth))
+    assert 0 < np.isnan(got).sum() < 33 * 33
+    np.testing.assert_allclose(got, truth, rtol=0, atol=1e-12)
+
+
+def test_a_step_in_the_map_is_two_stationary_filters_side_by_side(rng: np.random.Generator) -> None:
+    image = rng.random((20, 60), dtype=np.float32)
+    sigma = np.where(np.arange(60) < 30, 0.5, 3.0) * np.ones((20, 1))
+    got = filter_image(image, KernelField(Gaussian(sigma=sigma)))
+    for half, value in ((slice(30), 0.5), (slice(30, None), 3.0)):
+        alone = filter_image(image, KernelField(Gaussian(sigma=value)))
+        assert_parity(got[:, half], alone[:, half], maximum=1e-6)
+
+
+@pytest.mark.parametrize("memory", [2**14, 2**17, 2**20])
+def test_memory_does_not_change_a_bit(memory: int, rng: np.random.Generator) -> None:
+    image = rng.random((3, 70, 150), dtype=np.float32)
+    field = rough_field(Gaussian, (70, 150), rng)
+    whole = filter_image(image, field, memory=2**30)
+    np.testing.assert_array_equal(filter_image(image, field, memory=memory), whole)
+
+
+def test_too_little_memory_is_refused_with_what_is_needed() -> None:
+    field = KernelField(Gaussian(sigma=np.full((8, 8), 100.0)))
+    with pytest.raises(InvalidArgument, match="memory must be at least .* 801 x 801 taps"):
+        filter_image(np.ones((8, 8)), field, memory=1000)
+
+
+def test_choose_engine_never_falls_back() -> None:
+    with pytest.raises(InvalidArgument, match="engine must be auto, .* but is 'magic'"):
+        choose_engine("magic", Problem("cpu", needs_gradient=False))
+    with pytest.raises(EngineUnavailable, match="reference .* no gradients"):
+        choose_engine("reference", Problem("cpu", needs_gradient=True))
+    with pytest.raises(EngineUnavailable, match="reference .* device is cuda"):
+        choose_engine("reference", Problem("cuda", needs_gradient=False))
+    for device in ("cpu", "cuda"):
+        chosen = choose_engine("auto", Problem(device, needs_gradient=True))
+        assert chosen.automatic
+        assert chosen is not ENGINES["reference"]
+
+
+def test_every_engine_says_what_it_is() -> None:
+    for name, engine in ENGINES.items():
+        assert engine.name == name
+        assert engine.summary
+        assert engine.error

@@ -1,0 +1,207 @@
+"""From file to file: the pixels are the oracle's, whatever the tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from PIL import Image
+
+from svfilter import Gaussian, KernelField, filter_image
+from svfilter.errors import InvalidArgument
+from svfilter.maps import INTENSITY, MapSpec
+from svfilter.pipeline import filter_file
+
+INTENSE = MapSpec(high=5, source=INTENSITY)
+TIE = 255 * 1e-6
+"""How near to a half a value may be, in steps of 8 bits, to be rounded either way."""
+
+
+def run(source: Path, target: Path, sigma: MapSpec = INTENSE, **options: object) -> np.ndarray:
+    filter_file(str(source), str(target), Gaussian, {"sigma": sigma}, **options)
+    return np.asarray(Image.open(target))
+
+
+def oracle(planes: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Filter float64 planes [C, H, W] with the plain loops."""
+    return filter_image(planes, KernelField(Gaussian(sigma=sigma)), engine="reference")
+
+
+def luma(pixels: np.ndarray) -> np.ndarray:
+    return pixels[..., :3] @ np.array([0.2126, 0.7152, 0.0722]) / 255
+
+
+def assert_rounded(got: np.ndarray, exact: np.ndarray, tie: float = TIE) -> None:
+    """Check 8-bit values against exact ones in 0..1, [H, W, C]: equal unless at a tie."""
+    steps = np.clip(exact, 0, 1) * 255
+    near_tie = np.abs(steps % 1 - 0.5) <= tie
+    wrong = (got != np.rint(steps)) & ~near_tie
+    assert not wrong.any(), f"{wrong.sum()} pixels differ"
+    assert near_tie.mean() < 0.01
+
+
+def crop(name: str, folder: Path, box: tuple[int, int, int, int]) -> tuple[Path, np.ndarray]:
+    image = Image.open(SAMPLES / name).crop(box)
+    image.save(folder / "crop.png")
+    return folder / "crop.png", np.asarray(image)
+
+
+@pytest.mark.parametrize(
+    ("name", "box"), [("coffee.png", (300, 200, 360, 240)), ("rocket.jpg", (310, 60, 350, 110))]
+)
+def test_8_bit_result_is_the_rounded_oracle(
+    name: str, box: tuple[int, int, int, int], tmp_path: Path
+) -> None:
+    source, pixels = crop(name, tmp_path, box)
+    exact = oracle(pixels.transpose(2, 0, 1) / 255, 5 * luma(pixels))
+    assert_rounded(run(source, tmp_path / "out.png"), exact.transpose(1, 2, 0))
+
+
+def test_per_channel_result_is_the_rounded_oracle(tmp_path: Path) -> None:
+    source, pixels = crop("chelsea.png", tmp_path, (200, 100, 240, 125))
+    planes = pixels.transpose(2, 0, 1) / 255
+    spec = MapSpec(high=5, source=INTENSITY, per_channel=True)
+    exact = oracle(planes, 5 * planes)
+    assert_rounded(run(source, tmp_path / "out.png", spec), exact.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_alpha_weights_the_colours(
+    per_channel: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pixels = rng.integers(0, 256, (20, 24, 4), dtype=np.uint8)
+    pixels[:, :12, 3] = rng.choice([0, 1, 255], (20, 12))
+    pixels[5:, :6, 3] = 0  # wide enough for pixels that see no alpha at all
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    spec = MapSpec(high=2, source=INTENSITY, per_channel=per_channel)
+    got = run(tmp_path / "in.png", tmp_path / "out.png", spec)
+
+    planes = pixels.transpose(2, 0, 1) / 255
+    shared = 2 * luma(pixels)
+    expected = np.empty(planes.shape)
+    expected[3] = oracle(planes[3:], shared)[0]
+    for channel in range(3):
+        own = 2 * planes[channel] if per_channel else shared
+        cover = oracle(planes[3:], own)[0]
+        weighted = oracle((planes[channel] * planes[3])[None], own)[0]
+        seen = cover > 0
+        expected[channel] = planes[channel]
+        expected[channel][seen] = weighted[seen] / cover[seen]
+    assert_rounded(got, expected.transpose(1, 2, 0), tie=10 * TIE)  # a quotient of two results
+
+
+def images(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "grey": rng.integers(0, 256, (9, 11), dtype=np.uint8),
+        "grey_alpha": rng.integers(0, 256, (9, 11, 2), dtype=np.uint8),
+        "rgb": rng.integers(0, 256, (9, 11, 3), dtype=np.uint8),
+        "rgba": rng.integers(0, 256, (9, 11, 4), dtype=np.uint8) * (rng.random((9, 11, 1)) < 0.7),
+        "grey_16_bit": rng.integers(0, 65536, (9, 11), dtype=np.uint16),
+        "float": (rng.random((9, 11)) * 1e4 - 5e3).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("kind", images(np.random.default_rng(0)))
+def test_sigma_zero_gives_the_same_pixels(
+    kind: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pixels = images(rng)[kind]
+    suffix = ".tif" if kind == "float" else ".png"
+    Image.fromarray(pixels).save(tmp_path / f"in{suffix}")
+    got = run(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", MapSpec(high=0))
+    assert got.dtype == pixels.dtype
+    np.testing.assert_array_equal(got, pixels)
+
+
+def test_every_8_and_16_bit_value_survives_sigma_zero(tmp_path: Path) -> None:
+    for pixels in (np.arange(256, dtype=np.uint8)[None], np.arange(65536, dtype=np.uint16)):
+        square = pixels.reshape(len(pixels.ravel()) // 16, 16)
+        Image.fromarray(square).save(tmp_path / "in.png")
+        got = run(tmp_path / "in.png", tmp_path / "out.png", MapSpec(high=0))
+        np.testing.assert_array_equal(got, square)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("coffee.png", MapSpec(high=4, source=INTENSITY)),
+        ("rocket.jpg", MapSpec(high=3, source=INTENSITY, per_channel=True, gamma=0.5)),
+        ("scene.png", MapSpec(high=3, low=0.5, source=str(SAMPLES / "scene_depth.png"))),
+    ],
+)
+def test_tiles_leave_no_trace_byte_for_byte(name: str, spec: MapSpec, tmp_path: Path) -> None:
+    for tile, target in ((64, "tiled.png"), (10**6, "whole.png")):
+        run(SAMPLES / name, tmp_path / target, spec, tile=tile)
+    assert (tmp_path / "tiled.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+@pytest.mark.parametrize("boundary", ["replicate", "reflect", "circular", "constant"])
+@pytest.mark.parametrize("tile", [1, 7])
+def test_odd_tiles_leave_no_trace_at_any_boundary(
+    boundary: str, tile: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pixels = (rng.random((12, 15)) * 0.999).astype(np.float32)
+    Image.fromarray(pixels).save(tmp_path / "in.tif")
+    spec = MapSpec(high=6, source=INTENSITY)  # kernels reach 24, beyond the image
+    whole, tiled = (
+        run(tmp_path / "in.tif", tmp_path / "out.tif", spec, tile=side, boundary=boundary)
+        for side in (99, tile)
+    )
+    np.testing.assert_array_equal(tiled, whole)
+    exact = filter_image(
+        pixels.astype(np.float64),
+        KernelField(Gaussian(sigma=6.0 * pixels)),
+        boundary=boundary,
+        engine="reference",
+    )
+    np.testing.assert_allclose(whole, exact, rtol=0, atol=1e-6)
+
+
+def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
+    photo: Path, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    report = filter_file(
+        str(photo),
+        str(tmp_path / "out.png"),
+        Gaussian,
+        {"sigma": MapSpec(high=2)},
+        constants={"truncate": 3.0},
+        tile=16,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (23 * 31, 23 * 31)
+    assert len(seen) == 4
+    assert (report.engine, report.tile, report.reach) == ("unfold", 16, 6)
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "message"),
+    [
+        (MapSpec(high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
+        (MapSpec(high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
+        (MapSpec(high=1), {"boundary": "edge"}, "boundary must be one of"),
+        (MapSpec(high=100), {"memory": 2**20}, r"--memory must be at least \d+M .* reach 400"),
+        (MapSpec(high=1, source="-"), {"source": "-"}, "only one of INPUT and the maps can be -"),
+    ],
+)
+def test_bad_arguments_leave_nothing_behind(
+    spec: MapSpec, options: dict[str, object], message: str, photo: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.png"
+    source = str(options.pop("source", photo))
+    with pytest.raises(InvalidArgument, match=message):
+        filter_file(source, str(target), Gaussian, {"sigma": spec}, **options)
+    assert not target.exists()
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_same_image_within_a_step(tmp_path: Path) -> None:
+    on_cpu, on_gpu = (
+        run(SAMPLES / "coffee.png", tmp_path / f"{d}.png", device=d).astype(int)
+        for d in ("cpu", "cuda")
+    )
+    assert np.abs(on_cpu - on_gpu).max() <= 1
+    assert (on_cpu != on_gpu).mean() < 1e-3
