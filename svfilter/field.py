@@ -67,6 +67,10 @@ class KernelField:
         """
         for name, parameter in self.family.parameters().items():
             value = getattr(self.family, name)
+            if not isinstance(value, (int, float)) and not hasattr(value, "ndim"):
+                raise InvalidArgument(
+                    f"{name} must be a number or an array, but is a {type(value).__name__}"
+                )
             if _has_pixels(value):
                 _check_sizes(name, tuple(value.shape), height, width)
             if complaint := parameter.complaint(*extent(value)):

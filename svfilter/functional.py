@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import array_api_compat as compat
 
@@ -11,10 +11,10 @@ from svfilter import devices
 from svfilter.engines import choose_engine
 from svfilter.engines.base import Engine, Problem
 from svfilter.errors import InvalidArgument
+from svfilter.field import KernelField
 from svfilter.tiles import BOUNDARIES, OUTSIDE, Window, halo
 
 if TYPE_CHECKING:
-    from svfilter.field import KernelField
     from svfilter.kernels.base import Array
 
 
@@ -67,13 +67,19 @@ def filter_image(
     """
     check_boundary(boundary)
     _check_image(image)
+    if not isinstance(field, KernelField):
+        raise InvalidArgument(
+            "field must be a KernelField, as in KernelField(Gaussian(sigma=2.0)), but is a "
+            f"{type(field).__name__}"
+        )
     height, width = image.shape[-2:]
     field.validate(height, width)
     _check_maps(image, field)
     if device is not None and compat.is_torch_array(image):
         raise InvalidArgument("device is for NumPy images; move a tensor with image.to(device)")
     place = str(image.device) if compat.is_torch_array(image) else devices.resolve(device or "cpu")
-    chosen = choose_engine(engine, Problem(place, needs_gradient=_needs_gradient(image, field)))
+    problem = Problem(place, _compute_dtype(image), _needs_gradient(image, field))
+    chosen = choose_engine(engine, problem)
     result = filter_window(
         lambda source: image[..., source.rows, source.cols],
         field,
@@ -114,7 +120,7 @@ def filter_window(
         The filtered pixels [..., h, w], as the engine's kind of array, at least float32.
     """
     padded = _pad(read, window, field.reach, size, boundary)
-    dtype = "float64" if str(padded.dtype).endswith("float64") else "float32"
+    dtype = _compute_dtype(padded)
 
     def move(values: Array) -> Array:
         return _to_kind(values, engine.arrays, dtype, device)
@@ -176,6 +182,10 @@ def _to_kind(values: Array, kind: str, dtype: str | None, device: str) -> Array:
         values = torch.from_numpy(np.array(values, dtype=dtype))
     values = values.to(device=device, dtype=getattr(torch, dtype) if dtype else None)
     return values.detach().numpy() if kind == "numpy" else values
+
+
+def _compute_dtype(image: Array) -> Literal["float32", "float64"]:
+    return "float64" if str(image.dtype).endswith("float64") else "float32"
 
 
 def _restore(result: Array, image: Array) -> Array:

@@ -81,7 +81,7 @@ def filter_file(
     """
     check_boundary(boundary)
     place = devices.resolve(device)
-    chosen = choose_engine(engine, Problem(place, needs_gradient=False))
+    chosen = choose_engine(engine, Problem(place))
     reach = _reach(family, maps, constants)
     sources = [spec.source for spec in maps.values() if spec.source is not None]
     if [source, *sources].count("-") > 1:

@@ -155,11 +155,13 @@ def test_too_little_memory_is_refused_with_what_is_needed() -> None:
 
 def test_choose_engine_never_falls_back() -> None:
     with pytest.raises(InvalidArgument, match="engine must be auto, .* but is 'magic'"):
-        choose_engine("magic", Problem("cpu", needs_gradient=False))
+        choose_engine("magic", Problem("cpu"))
     with pytest.raises(EngineUnavailable, match="reference .* no gradients"):
         choose_engine("reference", Problem("cpu", needs_gradient=True))
     with pytest.raises(EngineUnavailable, match="reference .* device is cuda"):
-        choose_engine("reference", Problem("cuda", needs_gradient=False))
+        choose_engine("reference", Problem("cuda"))
+    with pytest.raises(EngineUnavailable, match="unfold: .* MPS has no float64"):
+        choose_engine("auto", Problem("mps", dtype="float64"))
     for device in ("cpu", "cuda"):
         chosen = choose_engine("auto", Problem(device, needs_gradient=True))
         assert chosen.automatic

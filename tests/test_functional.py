@@ -65,6 +65,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], str]] = [
     (image(3, 4, 5), np.ones((2, 4, 5)), {}, r"sigma of shape \[2, 4, 5\] does not broadcast"),
     (image(4, 5), np.ones((3, 4, 5)), {}, r"does not broadcast against the image's \[4, 5\]"),
     (image(4, 5), torch.ones(4, 5), {}, "sigma is a torch tensor, but image is a NumPy array"),
+    (image(4, 5), [[1.0]], {}, "sigma must be a number or an array, but is a list"),
     (image(4, 5), -1.0, {}, "sigma must lie in 0 to 1000 px, but is -1"),
     (image(4, 5), np.nan, {}, "sigma must lie in 0 to 1000 px, but is nan"),
     (image(4, 5), np.array([[1.0, np.nan]] * 4).repeat(3, 1)[:, :5], {}, "sigma .* is nan"),
@@ -83,6 +84,11 @@ def test_bad_arguments_are_refused_with_what_was_received(
 ) -> None:
     with pytest.raises(InvalidArgument, match=message):
         filter_image(pixels, KernelField(Gaussian(sigma=sigma)), **options)
+
+
+def test_a_family_without_its_field_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"field must be a KernelField, .* is a Gaussian"):
+        filter_image(image(4, 5), Gaussian(sigma=1.0))
 
 
 def test_truncate_out_of_range_is_refused() -> None:

@@ -25,7 +25,7 @@ def info() -> None:
     for name, engine in ENGINES.items():
         lines += [f"  {name:<11}{engine.summary}; error at most {engine.error}"]
         for device, absent in reasons.items():
-            reason = absent or engine.why_not(Problem(device, needs_gradient=False))
+            reason = absent or engine.why_not(Problem(device))
             lines += [f"    {device:<9}{_available(reason)}"]
     click.echo("\n".join(lines))
 

@@ -35,10 +35,23 @@ class MemorySize(click.ParamType[int]):
         return int(size)
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range; NaN is in none."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Refuse NaN, which compares as if it were inside."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 def files(command: Command) -> Command:
     """INPUT and OUTPUT, to which `check_files` adds a word on swallowed ones."""
     for name in ("output", "input"):
-        command = click.argument(name, metavar=name.upper(), required=False)(command)
+        command = click.argument(
+            name, metavar=name.upper(), required=False, type=click.Path(allow_dash=True)
+        )(command)
     return command
 
 
@@ -82,6 +95,7 @@ def _parameter_options(parameter: Parameter) -> list[Decorator]:
         click.option(
             f"--{name}-map",
             metavar="[SOURCE]",
+            type=click.Path(allow_dash=True),
             is_flag=False,
             flag_value="intensity",
             help=f"What drives {name} from --{name}-min (map 0) to --{name} (map 1): an image "
@@ -96,7 +110,7 @@ def shaping(command: Command) -> Command:
     for option in (
         click.option(
             "--map-gamma",
-            type=click.FloatRange(0, 100, min_open=True),
+            type=FiniteRange(0, 100, min_open=True),
             help="Raise the map (after --invert) to this power.  [default: 1]",
         ),
         click.option("--invert", is_flag=True, help="Swap the map's 0 and 1."),

@@ -18,6 +18,7 @@ from svfilter.errors import (
     InvalidArgument,
     SvfilterError,
 )
+from svfilter.images.streams import silence_stdout
 
 INTERRUPTED = 130
 EXIT_CODES = {
@@ -46,6 +47,10 @@ class ReportingGroup(click.Group):
         except SvfilterError as error:
             click.echo(f"svfilter: error: {error}", err=True)
             code = EXIT_CODES[type(error)]
+        except OSError as error:  # of stdout, where help and versions are printed
+            silence_stdout()
+            click.echo(f"svfilter: error: {error}", err=True)
+            code = 1
         sys.exit(code)
 
 

@@ -48,6 +48,9 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
 def _files(options: dict[str, Any], names: list[str]) -> tuple[str, str]:
     """Give INPUT and OUTPUT; where one is missing, say which option took it."""
     source, target = options["input"], options["output"]
+    for name, path in (("INPUT", source), ("OUTPUT", target)):
+        if path == "":
+            raise click.UsageError(f"{name} is an empty name.")
     if target is not None:
         return source, target
     missing = "OUTPUT" if source is not None else "INPUT"
@@ -66,7 +69,8 @@ def _check_shaping(options: dict[str, Any], names: list[str]) -> None:
     sources = [options[f"{name}_map"] for name in names]
     maps = " or ".join(f"--{name}-map" for name in names)
     for name in ("invert", "per_channel", "map_gamma", *(f"{name}_min" for name in names)):
-        if options[name] not in (None, False) and sources == [None] * len(names):
+        given = options[name] is not None and options[name] is not False
+        if given and sources == [None] * len(names):
             raise click.UsageError(f"--{name.replace('_', '-')} needs {maps}.")
     if options["per_channel"] and "intensity" not in sources:
         raise click.UsageError(
@@ -100,7 +104,7 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
     """Show a bar on a terminal once the work has taken a second."""
     from tqdm import tqdm
 
-    hidden = quiet or not sys.stderr.isatty()
+    hidden = quiet or sys.stderr is None or not sys.stderr.isatty()
     with tqdm(desc=name, unit="px", unit_scale=True, delay=1, disable=hidden) as bar:
 
         def progress(done: int, total: int) -> None:

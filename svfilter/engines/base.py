@@ -17,7 +17,9 @@ class Problem:
 
     device: str
     """Where the arrays are: a torch device's name."""
-    needs_gradient: bool
+    dtype: Literal["float32", "float64"] = "float32"
+    """What is computed in."""
+    needs_gradient: bool = False
 
 
 class Engine(ABC):

@@ -44,13 +44,14 @@ class Reference(Engine):
         field = field.transform(lambda values: np.broadcast_to(np.float64(values), shape))
         out = np.full(shape, np.nan, dtype=image.dtype)
         for index in np.ndindex(shape):
-            *leading, row, col = index
+            row, col = index[-2:]
             family = field.transform(lambda values: values[index]).family  # noqa: B023
             radius = family.radius()
             taps = np.arange(-radius, radius + 1, dtype=np.float64)
             weights = family.weights(taps[:, None], taps[None, :])  # [kh, kw]
             top, left = row + reach - radius, col + reach - radius
-            patch = image[(*leading, slice(top, top + len(taps)), slice(left, left + len(taps)))]
+            rows, cols = slice(top, top + len(taps)), slice(left, left + len(taps))
+            patch = image[index[:-2]][rows, cols]
             products = [
                 float(w) * float(x) for w, x in zip(weights.flat, patch.flat, strict=True) if w
             ]

@@ -45,6 +45,8 @@ class Unfold(Engine):
 
     def why_not(self, problem: Problem) -> str | None:
         """It runs wherever torch does."""
+        if problem.device.startswith("mps") and problem.dtype == "float64":
+            return "the image is float64, and MPS has no float64"
         return None
 
     def run(self, image: Tensor, field: KernelField, *, memory: int) -> Tensor:

@@ -111,9 +111,13 @@ def _write_stdout(data: memoryview) -> None:
             data = data[sys.stdout.buffer.write(data) :]
         sys.stdout.buffer.flush()
     except OSError:
-        # What is still buffered would fail once more, and noisily, when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         raise
+
+
+def silence_stdout() -> None:
+    """Send to nowhere what is still buffered: it would fail again, noisily, as Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _replace(path: Path, data: memoryview) -> None:
