@@ -29,8 +29,3 @@ def cli() -> None:
 
 cli.add_command(blur)
 cli.add_command(info)
-
-
-def main() -> None:
-    """Run the command line."""
-    cli()

@@ -50,7 +50,10 @@ def files(command: Command) -> Command:
     """INPUT and OUTPUT, to which `check_files` adds a word on swallowed ones."""
     for name in ("output", "input"):
         command = click.argument(
-            name, metavar=name.upper(), required=False, type=click.Path(allow_dash=True)
+            name,
+            metavar=name.upper(),
+            required=False,
+            type=click.Path(allow_dash=True, readable=False),
         )(command)
     return command
 
@@ -95,7 +98,7 @@ def _parameter_options(parameter: Parameter) -> list[Decorator]:
         click.option(
             f"--{name}-map",
             metavar="[SOURCE]",
-            type=click.Path(allow_dash=True),
+            type=click.Path(allow_dash=True, readable=False),
             is_flag=False,
             flag_value="intensity",
             help=f"What drives {name} from --{name}-min (map 0) to --{name} (map 1): an image "

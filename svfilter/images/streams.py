@@ -102,7 +102,8 @@ def write_whole(target: str, data: memoryview) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ImageWriteError(f"{target}: cannot be written: {_why(error)}") from error
+        name = "stdout" if target == STREAM else target
+        raise ImageWriteError(f"{name}: cannot be written: {_why(error)}") from error
 
 
 def _write_stdout(data: memoryview) -> None:
