@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from svfilter.errors import InvalidArgument, SvfilterWarning
-from svfilter.images.reading import resize
 
 if TYPE_CHECKING:
     from svfilter.images.reading import ImageReader
@@ -58,8 +55,8 @@ class ParameterMap:
         if self.levels is None:
             return self.spec.high
         level = self.levels(window)
-        m = (1 - level if self.spec.invert else level) ** np.float32(self.spec.gamma)
-        return np.float32(self.spec.low) * (1 - m) + np.float32(self.spec.high) * m
+        m = (1 - level if self.spec.invert else level) ** self.spec.gamma
+        return self.spec.low * (1 - m) + self.spec.high * m
 
 
 def open_map(
@@ -86,6 +83,8 @@ def open_map(
 
 
 def _intensity(image: ImageReader, window: Window, *, per_channel: bool) -> Array:
+    import numpy as np
+
     colour = image.read(window)[: image.colours]
     _check_levels(colour, image)
     luma = _luma(colour)
@@ -107,10 +106,14 @@ def _plane(source: ImageReader, image: ImageReader) -> Array:
         SvfilterWarning,
         stacklevel=2,
     )
+    from svfilter.images.reading import resize
+
     return resize(plane[0], image.height, image.width)[None].clip(0, 1)
 
 
 def _luma(colour: Array) -> Array:
+    import numpy as np
+
     if len(colour) == 1:
         return colour
     return np.tensordot(np.array(REC_709), colour, axes=1)[None].astype(np.float32)

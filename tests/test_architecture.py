@@ -26,7 +26,7 @@ LEVELS = [
 ONLY_CLI = {"click", "tqdm"}
 LAZY = {"torch", "numpy", "PIL", "scipy"}
 """Never imported when a module of these rooms is, since --help imports them:"""
-LIGHT_ROOMS = {"cli", "engines", "kernels", "tiles", "errors", "devices"}
+LIGHT_ROOMS = {"cli", "maps", "engines", "kernels", "tiles", "errors", "devices"}
 
 
 def room(path: Path) -> str:

@@ -15,8 +15,8 @@ from svfilter.kernels.gaussian import Gaussian
 @options.files
 @options.family(Gaussian)
 @options.shaping
-@options.computing
 @options.writing
+@options.computing
 @options.talking
 def blur(**given: Any) -> None:
     """Blur an image, each pixel by its own sigma.

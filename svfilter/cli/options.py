@@ -11,6 +11,7 @@ import click
 from svfilter.engines import ENGINES
 from svfilter.images.formats import FORMATS
 from svfilter.kernels.base import Family, Parameter
+from svfilter.maps import INTENSITY
 from svfilter.tiles import BOUNDARIES
 
 Command = Callable[..., Any]
@@ -46,61 +47,66 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-def files(command: Command) -> Command:
-    """INPUT and OUTPUT, to which `check_files` adds a word on swallowed ones."""
-    for name in ("output", "input"):
-        command = click.argument(
-            name,
-            metavar=name.upper(),
-            required=False,
-            type=click.Path(allow_dash=True, readable=False),
-        )(command)
-    return command
-
-
-def family(kind: type[Family]) -> Decorator:
-    """The family's parameters: --NAME, and for per-pixel ones --NAME-min and --NAME-map."""
+def _together(*options: Decorator) -> Decorator:
+    """Make one decorator of several options, shown in this order."""
 
     def decorate(command: Command) -> Command:
-        for parameter in reversed(kind.parameters().values()):
-            for option in reversed(_parameter_options(parameter)):
-                command = option(command)
+        for option in reversed(options):
+            command = option(command)
         return command
 
     return decorate
 
 
+# Whether a file is there, and may be read, is for the reader to say.
+_ANY_FILE = click.Path(allow_dash=True, readable=False)
+
+files = _together(
+    *(
+        # Not required here: `run_family` knows which option may have taken a missing one.
+        click.argument(name, metavar=name.upper(), required=False, type=_ANY_FILE)
+        for name in ("input", "output")
+    )
+)
+"""INPUT and OUTPUT."""
+
+
+def family(kind: type[Family]) -> Decorator:
+    """The family's parameters: --NAME, and for per-pixel ones --NAME-min and --NAME-map."""
+    return _together(
+        *(option for p in kind.parameters().values() for option in _parameter_options(p))
+    )
+
+
 def _parameter_options(parameter: Parameter) -> list[Decorator]:
-    name, span = parameter.name, f"{parameter.low:g} to {parameter.high:g} {parameter.unit}"
+    name = parameter.name
 
     def check(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
         if value is not None and (complaint := parameter.complaint(value, value)):
             raise click.BadParameter(complaint, ctx, option)
         return value
 
-    def number(flag: str, default: float | None, text: str) -> Decorator:
+    def number(flag: str, text: str, default: float) -> Decorator:
         return click.option(
             flag,
             type=float,
             metavar=parameter.unit.upper(),
-            default=default,
-            show_default=default is not None,
             callback=check,
-            help=text,
+            help=f"{text}  [default: {default:g}; {parameter.low:g} to {parameter.high:g}]",
         )
 
-    value = number(f"--{name}", parameter.default, f"{parameter.help.capitalize()}: {span}.")
+    value = number(f"--{name}", f"{parameter.help.capitalize()}.", parameter.default)
     if not parameter.per_pixel:
         return [value]
     return [
         value,
-        number(f"--{name}-min", None, f"Where the map is 0.  [default: {parameter.low:g}]"),
+        number(f"--{name}-min", f"The {name} where the map is 0.", parameter.low),
         click.option(
             f"--{name}-map",
             metavar="[SOURCE]",
-            type=click.Path(allow_dash=True, readable=False),
+            type=_ANY_FILE,
             is_flag=False,
-            flag_value="intensity",
+            flag_value=INTENSITY,
             help=f"What drives {name} from --{name}-min (map 0) to --{name} (map 1): an image "
             "file by its luma, or without SOURCE the pixel's own intensity. Before INPUT write "
             f"--{name}-map=SOURCE.",
@@ -108,75 +114,82 @@ def _parameter_options(parameter: Parameter) -> list[Decorator]:
     ]
 
 
-def shaping(command: Command) -> Command:
-    """How a map's levels are changed before they become values."""
-    for option in (
-        click.option(
-            "--map-gamma",
-            type=FiniteRange(0, 100, min_open=True),
-            help="Raise the map (after --invert) to this power.  [default: 1]",
-        ),
-        click.option("--invert", is_flag=True, help="Swap the map's 0 and 1."),
-        click.option(
-            "--per-channel",
-            is_flag=True,
-            help="Let each channel's own intensity drive it, not the luma of all.",
-        ),
-    ):
-        command = option(command)
-    return command
+shaping = _together(
+    click.option(
+        "--per-channel",
+        is_flag=True,
+        help="Let each channel's own intensity drive it, not the luma of all.",
+    ),
+    click.option("--invert", is_flag=True, help="Swap the map's 0 and 1."),
+    click.option(
+        "--map-gamma",
+        type=FiniteRange(0, 100, min_open=True),
+        metavar="POWER",
+        help="Raise the map (after --invert) to this power.  [default: 1]",
+    ),
+)
+"""How a map's levels are changed before they become values."""
 
+writing = _together(
+    click.option(
+        "--format",
+        type=click.Choice(list(FORMATS)),
+        help="Of OUTPUT.  [default: by its suffix; for - as INPUT]",
+    ),
+    click.option(
+        "--quality",
+        type=click.IntRange(1, 100),
+        metavar="1-100",
+        help="Of JPEG and WebP.  [default: 95]",
+    ),
+)
+"""How the result is written."""
 
-def computing(command: Command) -> Command:
-    """How the filter is computed; none of these changes the result beyond the stated error."""
-    for option in (
-        click.option(
-            "--max-pixels",
-            type=click.IntRange(1),
-            help="Decode images up to this size.  [default: 178956970]",
-        ),
-        click.option(
-            "--tile", type=click.IntRange(1), help="Side of a tile in pixels; default by --memory."
-        ),
-        click.option(
-            "--memory",
-            type=MemorySize(),
-            help="For tiles and weights, beyond the image itself.  "
-            "[default: an eighth of what is free, at most 512M]",
-        ),
-        click.option(
-            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, xpu."
-        ),
-        click.option(
-            "--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True,
-            help="See svfilter info.",
-        ),
-        click.option(
-            "--boundary", type=click.Choice(list(BOUNDARIES)), default="replicate",
-            show_default=True, help="What stands beyond the border; constant is 0.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+computing = _together(
+    click.option(
+        "--boundary",
+        type=click.Choice(list(BOUNDARIES)),
+        default="replicate",
+        show_default=True,
+        help="What stands beyond the border; constant is 0.",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", *ENGINES]),
+        default="auto",
+        show_default=True,
+        help="What computes; see svfilter info.",
+    ),
+    click.option(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        show_default=True,
+        help="auto, cpu, cuda, cuda:1 and so on, mps, xpu; auto is cuda where there is one.",
+    ),
+    click.option(
+        "--memory",
+        type=MemorySize(),
+        help="For tiles and weights, beyond the image itself, such as 256M.  "
+        "[default: an eighth of what is free, at most 512M]",
+    ),
+    click.option(
+        "--tile",
+        type=click.IntRange(1),
+        metavar="PX",
+        help="Side of a tile.  [default: as --memory allows, at most 512]",
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        metavar="COUNT",
+        help="Decode no image larger than this.  [default: Pillow's limit, 179 million]",
+    ),
+)
+"""How the filter is computed; beyond the border's, none of these changes the result."""
 
-
-def writing(command: Command) -> Command:
-    """How the result is written."""
-    for option in (
-        click.option("--quality", type=click.IntRange(1, 100), help="JPEG, WebP.  [default: 95]"),
-        click.option(
-            "--format",
-            type=click.Choice(list(FORMATS)),
-            help="Of OUTPUT.  [default: by its suffix; for - as INPUT]",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def talking(command: Command) -> Command:
-    """How much is said on stderr."""
-    command = click.option("-v", "--verbose", is_flag=True, help="Say how it was computed.")(
-        command
-    )
-    return click.option("-q", "--quiet", is_flag=True, help="Errors only.")(command)
+talking = _together(
+    click.option("-q", "--quiet", is_flag=True, help="Errors only."),
+    click.option("-v", "--verbose", is_flag=True, help="Say how it was computed."),
+)
+"""How much is said on stderr."""

@@ -5,24 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from svfilter.cli.report import warnings_on_stderr
-from svfilter.kernels.base import Family
-
-if TYPE_CHECKING:
-    from svfilter.maps import MapSpec
+from svfilter.kernels.base import Family, Parameter
+from svfilter.maps import INTENSITY, MapSpec
 
 
 def run_family(family: type[Family], options: dict[str, Any]) -> None:
     """Filter INPUT into OUTPUT with the kernels that the options describe."""
-    names = [name for name, p in family.parameters().items() if p.per_pixel]
+    parameters = family.parameters()
+    names = [name for name, p in parameters.items() if p.per_pixel]
     source, target = _files(options, names)
     _check_shaping(options, names)
+    maps = {name: _map_spec(options, parameters[name]) for name in names}
+    given = {name: options[name] for name in parameters if name not in names}
+    constants = {name: value for name, value in given.items() if value is not None}
     quiet, verbose = options["quiet"], options["verbose"]
-    constants = {n: options[n] for n, p in family.parameters().items() if not p.per_pixel}
     passed = ("boundary", "engine", "device", "memory", "tile", "format", "quality", "max_pixels")
     with warnings_on_stderr(quiet=quiet):
         from svfilter.pipeline import filter_file
@@ -32,7 +33,7 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
                 source,
                 target,
                 family,
-                {name: _map_spec(options, name) for name in names},
+                maps,
                 constants=constants,
                 progress=progress,
                 **{name: options[name] for name in passed},
@@ -56,7 +57,7 @@ def _files(options: dict[str, Any], names: list[str]) -> tuple[str, str]:
     missing = "OUTPUT" if source is not None else "INPUT"
     for name in names:
         taken = options[f"{name}_map"]
-        if taken not in (None, "intensity"):
+        if taken not in (None, INTENSITY):
             raise click.UsageError(
                 f"Missing argument '{missing}': --{name}-map took {taken!r} as its SOURCE. Put "
                 f"--{name}-map last, or write --{name}-map=SOURCE."
@@ -65,37 +66,35 @@ def _files(options: dict[str, Any], names: list[str]) -> tuple[str, str]:
 
 
 def _check_shaping(options: dict[str, Any], names: list[str]) -> None:
-    """Refuse options that would do nothing, and a range upside down."""
+    """Refuse options that would do nothing."""
     sources = [options[f"{name}_map"] for name in names]
     maps = " or ".join(f"--{name}-map" for name in names)
     for name in ("invert", "per_channel", "map_gamma", *(f"{name}_min" for name in names)):
         given = options[name] is not None and options[name] is not False
         if given and sources == [None] * len(names):
             raise click.UsageError(f"--{name.replace('_', '-')} needs {maps}.")
-    if options["per_channel"] and "intensity" not in sources:
+    if options["per_channel"] and INTENSITY not in sources:
         raise click.UsageError(
             f"--per-channel is for the pixel's own intensity, but {maps} is an image."
         )
-    for name in names:
-        low, high = options[f"{name}_min"], options[name]
-        if low is not None and low > high:
-            raise click.UsageError(
-                f"--{name}-min {low:g} is larger than --{name} {high:g}; to blur where the map "
-                "is 0, use --invert."
-            )
 
 
-def _map_spec(options: dict[str, Any], name: str) -> MapSpec:
-    from svfilter.maps import MapSpec
-
-    source, low, gamma = options[f"{name}_map"], options[f"{name}_min"], options["map_gamma"]
+def _map_spec(options: dict[str, Any], parameter: Parameter) -> MapSpec:
+    high, low, source = (options[parameter.name + end] for end in ("", "_min", "_map"))
+    high = parameter.default if high is None else high
+    low = parameter.low if low is None else low
+    if low > high:
+        raise click.UsageError(
+            f"--{parameter.name}-min {low:g} is larger than --{parameter.name} {high:g}; to "
+            "swap the ends of the map, use --invert."
+        )
     return MapSpec(
-        high=options[name],
-        low=options[name] if source is None else (low or 0.0),
+        high=high,
+        low=high if source is None else low,
         source=source,
         per_channel=options["per_channel"],
         invert=options["invert"],
-        gamma=1.0 if gamma is None else gamma,
+        gamma=1.0 if options["map_gamma"] is None else options["map_gamma"],
     )
 
 
