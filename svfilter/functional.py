@@ -39,7 +39,9 @@ def filter_image(
             image of a batch is filtered alike unless the field's maps say otherwise. Float16
             and bfloat16 are summed in float32.
         field: the kernels; its maps are [..., H, W] and broadcast against the image's
-            leading axes. Maps that need gradients make the result differentiable in them.
+            leading axes. They are taken in the precision that the sum is made in, float64 for
+            a float64 image, else float32. Maps that need gradients make the result
+            differentiable in them.
         boundary: what stands beyond the border: "replicate", "reflect" (the border pixel not
             repeated), "circular", or "constant" (0). Kernels may be larger than the image.
         engine: a name in `svfilter info`, or "auto". All agree within their stated errors.
