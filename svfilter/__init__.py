@@ -12,13 +12,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from svfilter.errors import EngineUnavailable, InvalidArgument, SvfilterError
+
 if TYPE_CHECKING:
     from svfilter.field import KernelField
     from svfilter.functional import filter_image
     from svfilter.kernels.gaussian import Gaussian
 
 __version__ = "0.1.0"
-__all__ = ["Gaussian", "KernelField", "filter_image"]
+__all__ = [
+    "EngineUnavailable",
+    "Gaussian",
+    "InvalidArgument",
+    "KernelField",
+    "SvfilterError",
+    "filter_image",
+]
 
 _HOMES = {
     "Gaussian": "svfilter.kernels.gaussian",
@@ -31,3 +40,7 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

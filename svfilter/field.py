@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array, is_torch_array
+
 from svfilter.errors import InvalidArgument
 from svfilter.kernels.base import extent
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from svfilter.tiles import Window
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # maps are arrays: equal is not one bit
 class KernelField:
     """Assign a kernel to every pixel: a family whose per-pixel parameters are numbers or maps.
 
@@ -67,14 +70,22 @@ class KernelField:
         """
         for name, parameter in self.family.parameters().items():
             value = getattr(self.family, name)
-            if not isinstance(value, (int, float)) and not hasattr(value, "ndim"):
-                raise InvalidArgument(
-                    f"{name} must be a number or an array, but is a {type(value).__name__}"
-                )
+            number = isinstance(value, (int, float))
+            if not (number or (parameter.per_pixel and _is_real(value))):
+                rule = "a number" + " or an array of real numbers" * parameter.per_pixel
+                received = getattr(value, "dtype", type(value).__name__)
+                raise InvalidArgument(f"{name} must be {rule}, but is of type {received}")
             if _has_pixels(value):
                 _check_sizes(name, tuple(value.shape), height, width)
             if complaint := parameter.complaint(*extent(value)):
                 raise InvalidArgument(f"{name} {complaint}")
+
+
+def _is_real(value: Array) -> bool:
+    if not (is_numpy_array(value) or is_torch_array(value) or isinstance(value, np.generic)):
+        return False
+    xp = array_namespace(value)
+    return bool(xp.isdtype(value.dtype, ("bool", "integral", "real floating")))
 
 
 def _has_pixels(value: Array) -> bool:

@@ -9,7 +9,7 @@ import array_api_compat as compat
 
 from svfilter import devices
 from svfilter.engines import choose_engine
-from svfilter.engines.base import Engine, Problem
+from svfilter.engines.base import Engine, Problem, needs_gradient
 from svfilter.errors import InvalidArgument
 from svfilter.field import KernelField
 from svfilter.tiles import BOUNDARIES, OUTSIDE, Window, halo
@@ -37,7 +37,7 @@ def filter_image(
     Args:
         image: [..., H, W], floating point, a NumPy array or a torch tensor; every channel and
             image of a batch is filtered alike unless the field's maps say otherwise. Float16
-            and bfloat16 are summed in float32.
+            and bfloat16 are summed in float32. A NaN spreads as far as the kernels that see it.
         field: the kernels; its maps are [..., H, W] and broadcast against the image's
             leading axes. They are taken in the precision that the sum is made in, float64 for
             a float64 image, else float32. Maps that need gradients make the result
@@ -80,7 +80,8 @@ def filter_image(
     if device is not None and compat.is_torch_array(image):
         raise InvalidArgument("device is for NumPy images; move a tensor with image.to(device)")
     place = str(image.device) if compat.is_torch_array(image) else devices.resolve(device or "cpu")
-    problem = Problem(place, _compute_dtype(image), _needs_gradient(image, field))
+    bits = compat.array_namespace(image).finfo(image.dtype).bits
+    problem = Problem(place, "float64" if bits == 64 else "float32", needs_gradient(image, field))
     chosen = choose_engine(engine, problem)
     result = filter_window(
         lambda source: image[..., source.rows, source.cols],
@@ -91,6 +92,7 @@ def filter_image(
         engine=chosen,
         device=place,
         memory=devices.modest_memory(place) if memory is None else memory,
+        dtype=problem.dtype,
     )
     return _restore(result, image)
 
@@ -105,6 +107,7 @@ def filter_window(
     engine: Engine,
     device: str,
     memory: int,
+    dtype: Literal["float32", "float64"] = "float32",
 ) -> Array:
     """Filter one window of an image, reading no more of the image than its kernels reach.
 
@@ -117,17 +120,19 @@ def filter_window(
         engine: who computes.
         device: where.
         memory: bytes for the engine.
+        dtype: what to compute in, at least.
 
     Returns:
-        The filtered pixels [..., h, w], as the engine's kind of array, at least float32.
+        The filtered pixels [..., h, w], as the engine's kind of array.
     """
-    padded = _pad(read, window, field.reach, size, boundary)
-    dtype = _compute_dtype(padded)
 
     def move(values: Array) -> Array:
         return _to_kind(values, engine.arrays, dtype, device)
 
-    return engine.run(move(padded), field.transform(move), memory=memory)
+    dtype = "float64" if engine.always_float64 else dtype
+    field = field.transform(move)  # first: a radius may be another in another precision
+    padded = _pad(read, window, field.reach, size, boundary)
+    return engine.run(move(padded), field, memory=memory)
 
 
 def check_boundary(boundary: str) -> None:
@@ -152,10 +157,18 @@ def _pad(
 ) -> Array:
     """Give a window with its halo: the one place where an image's border is extended."""
     around = halo(window, reach, *size, boundary)
-    pixels = read(around.source)
+    pixels = _join([[read(source) for source in row] for row in around.sources])
     for axis, indices in ((-2, around.rows), (-1, around.cols)):
         pixels = _take(pixels, indices, axis)
     return pixels
+
+
+def _join(pieces: list[list[Array]]) -> Array:
+    """Put pieces side by side and below each other; mostly there is one."""
+    if len(pieces) == len(pieces[0]) == 1:
+        return pieces[0][0]
+    xp = compat.array_namespace(pieces[0][0])
+    return xp.concat([xp.concat(row, axis=-1) for row in pieces], axis=-2)
 
 
 def _take(pixels: Array, indices: list[int], axis: int) -> Array:
@@ -181,13 +194,12 @@ def _to_kind(values: Array, kind: str, dtype: str | None, device: str) -> Array:
     import torch
 
     if not compat.is_torch_array(values):
-        values = torch.from_numpy(np.array(values, dtype=dtype))
+        # Copied only if torch cannot share it: not contiguous, or not writeable.
+        values = torch.from_numpy(
+            np.require(values, dtype=np.dtype(dtype), requirements=["C", "W"])
+        )
     values = values.to(device=device, dtype=getattr(torch, dtype) if dtype else None)
     return values.detach().numpy() if kind == "numpy" else values
-
-
-def _compute_dtype(image: Array) -> Literal["float32", "float64"]:
-    return "float64" if str(image.dtype).endswith("float64") else "float32"
 
 
 def _restore(result: Array, image: Array) -> Array:
@@ -206,13 +218,15 @@ def _check_image(image: Any) -> None:
         raise InvalidArgument(
             f"image must be a NumPy array or a torch tensor, but is a {type(image).__name__}"
         )
-    if image.ndim < 2 or 0 in image.shape:
+    if image.ndim < 2 or 0 in image.shape[-2:]:
         raise InvalidArgument(
-            f"image must be [..., H, W] with no size 0, but has shape {list(image.shape)}"
+            f"image must be [..., H, W] with at least one pixel, but has shape {list(image.shape)}"
         )
-    if not compat.array_namespace(image).isdtype(image.dtype, "real floating"):
+    xp = compat.array_namespace(image)
+    if not xp.isdtype(image.dtype, "real floating") or xp.finfo(image.dtype).bits > 64:
         raise InvalidArgument(
-            f"image must be floating point, but is {image.dtype}; scale it, as in image / 255"
+            f"image must be floating point of at most 64 bits, but is {image.dtype}; integers "
+            "are scaled, as in image / 255"
         )
 
 
@@ -228,7 +242,3 @@ def _check_maps(image: Array, field: KernelField) -> None:
             )
         if compat.is_torch_array(values) and not compat.is_torch_array(image):
             raise InvalidArgument(f"{name} is a torch tensor, but image is a NumPy array")
-
-
-def _needs_gradient(image: Array, field: KernelField) -> bool:
-    return any(getattr(a, "requires_grad", False) for a in (image, *field.maps.values()))

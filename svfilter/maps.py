@@ -95,16 +95,19 @@ def _intensity(image: ImageReader, window: Window, *, per_channel: bool) -> Arra
 
 def _plane(source: ImageReader, image: ImageReader) -> Array:
     """Give a map's luma, [1, H, W], at the size of the image."""
-    colour = source.read(source.whole)[: source.colours]
+    pixels = source.read(source.whole)
+    colour = pixels[: source.colours]
+    if source.has_alpha and pixels[-1].min() < 1:
+        _warn(f"{source.name}: the map is this image's luma; its alpha is not used")
     _check_levels(colour, source)
     plane = _luma(colour)
     if (source.height, source.width) == (image.height, image.width):
         return plane
-    warnings.warn(
+    stretch = (source.width / source.height) / (image.width / image.height)
+    shape = "" if abs(stretch - 1) < 0.01 else ", which changes its proportions"
+    _warn(
         f"{source.name}: the map of {source.width} x {source.height} pixels is resized to the "
-        f"image's {image.width} x {image.height}",
-        SvfilterWarning,
-        stacklevel=2,
+        f"image's {image.width} x {image.height}{shape}"
     )
     from svfilter.images.reading import resize
 
@@ -112,11 +115,12 @@ def _plane(source: ImageReader, image: ImageReader) -> Array:
 
 
 def _luma(colour: Array) -> Array:
-    import numpy as np
-
     if len(colour) == 1:
         return colour
-    return np.tensordot(np.array(REC_709), colour, axes=1)[None].astype(np.float32)
+    # Pixel by pixel in one order: a matrix product would round by the window's shape.
+    exact = colour.astype("float64")
+    red, green, blue = (share * plane for share, plane in zip(REC_709, exact, strict=True))
+    return (red + green + blue)[None].astype("float32")
 
 
 def _check_levels(colour: Array, source: ImageReader) -> None:
@@ -127,3 +131,7 @@ def _check_levels(colour: Array, source: ImageReader) -> None:
                 f"{source.name}: a map's values must lie in 0 to 1, but these are {low:g} to "
                 f"{high:g}; rescale it, or give another --sigma-map"
             )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, SvfilterWarning, stacklevel=4)

@@ -130,12 +130,12 @@ def _reach(
 
 def _side(memory: int, planes: int, reach: int) -> int:
     """Give the largest tile of which the padded planes fit into the memory."""
-    copies = 4  # read, premultiplied, padded, given to the engine
+    copies = 3  # padded, on its way to the engine, and what is read and filtered
     padded = math.isqrt(memory // (4 * copies * planes))
     if padded <= 2 * reach:
         needed = 2 * 4 * copies * planes * (2 * reach + 1) ** 2
         raise InvalidArgument(
-            f"--memory must be at least {math.ceil(needed / 2**20)}M for kernels that reach "
+            f"--memory must be at least {math.ceil(needed / 2**10)}K for kernels that reach "
             f"{reach} pixels; or give --tile, or a smaller sigma"
         )
     return min(padded - 2 * reach, MAX_SIDE)

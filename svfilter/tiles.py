@@ -39,10 +39,11 @@ class Window(NamedTuple):
 class Halo(NamedTuple):
     """What to read, and how to index it, to see a window with its surroundings."""
 
-    source: Window
-    """The smallest window of the image that holds every pixel needed."""
+    sources: list[list[Window]]
+    """The windows of the image that hold the pixels needed: one, unless the boundary is
+    circular, where the opposite side is needed too. They fit together row by row."""
     rows: list[int]
-    """For each row of the padded window, its row within `source`, or OUTSIDE."""
+    """For each row of the padded window, its row within the joined sources, or OUTSIDE."""
     cols: list[int]
     """The same for the columns."""
 
@@ -69,22 +70,29 @@ def halo(window: Window, reach: int, height: int, width: int, boundary: str) -> 
 
     Example:
         >>> halo(Window(0, 0, 1, 2), 1, 4, 4, "replicate")
-        Halo(source=Window(row_off=0, col_off=0, height=2, width=3), rows=[0, 0, 1], cols=[0, 0, 1, 2])
+        Halo(sources=[[Window(row_off=0, col_off=0, height=2, width=3)]], rows=[0, 0, 1], cols=[0, 0, 1, 2])
     """  # noqa: E501  (a doctest's output is one line)
-    row_start, row_stop, rows = _axis(window.row_off, window.height, reach, height, boundary)
-    col_start, col_stop, cols = _axis(window.col_off, window.width, reach, width, boundary)
-    source = Window(row_start, col_start, row_stop - row_start, col_stop - col_start)
-    return Halo(source, rows, cols)
+    row_runs, rows = _axis(window.row_off, window.height, reach, height, boundary)
+    col_runs, cols = _axis(window.col_off, window.width, reach, width, boundary)
+    sources = [[Window(r[0], c[0], len(r), len(c)) for c in col_runs] for r in row_runs]
+    return Halo(sources, rows, cols)
 
 
 def _axis(
     start: int, length: int, reach: int, size: int, boundary: str
-) -> tuple[int, int, list[int]]:
+) -> tuple[list[range], list[int]]:
+    """Give the runs of indices needed along an axis, and each index within the joined runs."""
     resolve = BOUNDARIES[boundary]
     indices = [resolve(i, size) for i in range(start - reach, start + length + reach)]
-    inside = [i for i in indices if i != OUTSIDE]
-    first = min(inside)
-    return first, max(inside) + 1, [i if i == OUTSIDE else i - first for i in indices]
+    needed = sorted(set(indices) - {OUTSIDE})
+    runs: list[range] = []
+    for i in needed:
+        if runs and runs[-1].stop == i:
+            runs[-1] = range(runs[-1].start, i + 1)
+        else:
+            runs.append(range(i, i + 1))
+    place = {OUTSIDE: OUTSIDE} | {i: n for n, i in enumerate(needed)}
+    return runs, [place[i] for i in indices]
 
 
 def _replicate(i: int, size: int) -> int:

@@ -158,7 +158,7 @@ REFUSED = {
     "blur photo.png OUT.png --quality 80": (2, "--quality", "OUT.png"),
     "blur photo.png OUT.jpg --quality 101": (2, "--quality", "101"),
     "blur photo.png OUT.png --memory 12X": (2, "--memory", "12X", "512M"),
-    "blur photo.png OUT.png --memory 1K": (2, "--memory", "at least", "M"),
+    "blur photo.png OUT.png --memory 1K": (2, "--memory", "at least", "K"),
     "blur photo.png OUT.png --device toaster": (2, "device", "toaster"),
     "blur photo.png OUT.png --boundary wall": (2, "--boundary", "wall"),
     "blur photo.png OUT.png --nonsense": (2, "--nonsense"),

@@ -81,6 +81,57 @@ def test_large_kernels_keep_the_stated_error_on_a_flat_image() -> None:
         assert_parity(got, image, maximum=3e-7)
 
 
+@pytest.mark.parametrize("truncate", [1.0, 4.0, 7.5])
+@pytest.mark.parametrize("sigma", [1.125, 1.125 - 1e-12, 1.125 - 1e-9, 2.1, 4.2])
+@pytest.mark.parametrize("image", ["float32", "float64"])
+@pytest.mark.parametrize("maps", ["number", "float32", "float64"])
+def test_a_radius_is_the_same_in_padding_and_weights(
+    truncate: float, sigma: float, image: str, maps: str, rng: np.random.Generator
+) -> None:
+    """Where truncate · sigma + ½ is nearly whole, another precision means another radius."""
+    pixels = rng.random((7, 9)).astype(image)
+    value = sigma if maps == "number" else np.full((7, 9), sigma, maps)
+    field = KernelField(Gaussian(sigma=value, truncate=truncate))
+    used = float(np.asarray(value, image).max())  # sigma is taken in the image's precision
+    same = KernelField(Gaussian(sigma=used, truncate=truncate))
+    truth = filter_image(pixels.astype(np.float64), same, engine="reference")
+    assert filter_image(pixels, field, engine="reference").shape == pixels.shape
+    for engine in FAST:
+        got = filter_image(pixels, field, engine=engine)
+        assert got.shape == pixels.shape
+        # A tap within rounding of the very cut may be in or out; then it weighs this much.
+        on_edge = abs((truncate * used + 0.5) % 1 - 0.5) > 0.5 - 1e-5
+        weight = 2 * np.exp(-((truncate + 0.5 / sigma) ** 2) / 2)
+        np.testing.assert_allclose(got, truth, rtol=0, atol=1e-6 + on_edge * weight)
+
+
+def test_the_precision_of_an_image_is_kept_in_any_byte_order(rng: np.random.Generator) -> None:
+    image = rng.random((6, 7))
+    swapped = filter_image(image.astype(">f8"), KernelField(Gaussian(sigma=1.0)))
+    assert swapped.dtype == ">f8"
+    np.testing.assert_array_equal(swapped, filter_image(image, KernelField(Gaussian(sigma=1.0))))
+
+
+def test_no_grad_wants_no_gradient() -> None:
+    image = torch.rand(8, 8)
+    field = KernelField(Gaussian(sigma=torch.full((8, 8), 30.0, requires_grad=True)))
+    with torch.no_grad():
+        filter_image(image, field, engine="reference")
+        filter_image(image, field, memory=2**17)
+    with pytest.raises(InvalidArgument, match="memory must be at least"):
+        filter_image(image, field, memory=2**17)
+
+
+def test_the_parity_check_can_fail() -> None:
+    good = np.linspace(0, 1, 12).reshape(3, 4)
+    assert_parity(good, good, maximum=0)
+    for bad in (good[:2], good + 1e-3, np.where(good == 1, np.nan, good)):
+        with pytest.raises(AssertionError):
+            assert_parity(bad, good, maximum=1e-6)
+    with pytest.raises(AssertionError, match="relative RMS"):
+        assert_parity(0.01 * good + 9e-7, 0.01 * good, maximum=1e-6)
+
+
 def test_reference_equals_scipy_to_float64_rounding(rng: np.random.Generator) -> None:
     image = rng.random((11, 9))
     got = filter_image(image, KernelField(Gaussian(sigma=1.3)), engine="reference")

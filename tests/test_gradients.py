@@ -54,6 +54,13 @@ def test_gradients_are_finite_at_the_ends_of_the_range(name: str, rng: np.random
         assert torch.isfinite(leaf.grad).all()
 
 
+def test_a_tiny_sigma_has_the_gradient_zero() -> None:
+    sigma = torch.tensor([[1e-30, 1e-3], [0.1, 0.12]], requires_grad=True)
+    blur(torch.rand(2, 2), sigma).sum().backward()
+    assert sigma.grad is not None
+    torch.testing.assert_close(sigma.grad, torch.zeros(2, 2), rtol=0, atol=0)
+
+
 def test_a_pixel_left_untouched_passes_its_gradient_through() -> None:
     image = torch.ones(4, 4, requires_grad=True)
     sigma = torch.zeros(4, 4, requires_grad=True)

@@ -571,7 +571,7 @@ def test_stdout_takes_the_format_of_stdin(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(WHOLE[case])))
     if case == "gif":
-        with pytest.raises(InvalidArgument, match="GIF cannot be written; name another --format"):
+        with pytest.raises(InvalidArgument, match="GIF cannot be written; name a --format"):
             copy("-", "-")
         return
     copy("-", "-")

@@ -111,6 +111,16 @@ def test_a_map_of_another_size_is_resized_with_a_warning(tmp_path: Path) -> None
     np.testing.assert_allclose(np.diff(inner[0]), 1 / 78, atol=4e-3)  # a ramp stays a ramp
 
 
+def test_a_map_stretched_or_with_alpha_is_warned_about(tmp_path: Path) -> None:
+    Image.new("LA", (5, 5), (255, 7)).save(tmp_path / "map.png")
+    with pytest.warns(SvfilterWarning) as caught:
+        got = read(MapSpec(high=1, source=str(tmp_path / "map.png")), reader(np.zeros((4, 8))))
+    np.testing.assert_array_equal(got, np.ones((1, 4, 8)))
+    alpha, size = (str(warning.message) for warning in caught)
+    assert "its alpha is not used" in alpha
+    assert "5 x 5 pixels is resized to the image's 8 x 4, which changes its proportions" in size
+
+
 @pytest.mark.parametrize("bad", [1.5, -0.25, np.nan])
 def test_floats_beyond_0_to_1_are_refused(bad: float, tmp_path: Path) -> None:
     levels = np.full((4, 4), 0.5, np.float32)

@@ -11,8 +11,11 @@ from PIL import Image
 
 from svfilter import Gaussian, KernelField, filter_image
 from svfilter.errors import InvalidArgument
-from svfilter.maps import INTENSITY, MapSpec
+from svfilter.images.metadata import Metadata
+from svfilter.images.reading import ImageReader, open_image
+from svfilter.maps import INTENSITY, MapSpec, open_map
 from svfilter.pipeline import filter_file
+from svfilter.tiles import plan
 
 INTENSE = MapSpec(high=5, source=INTENSITY)
 TIE = 255 * 1e-6
@@ -57,6 +60,15 @@ def test_8_bit_result_is_the_rounded_oracle(
     source, pixels = crop(name, tmp_path, box)
     exact = oracle(pixels.transpose(2, 0, 1) / 255, 5 * luma(pixels))
     assert_rounded(run(source, tmp_path / "out.png"), exact.transpose(1, 2, 0))
+
+
+def test_constants_reach_the_kernels(tmp_path: Path) -> None:
+    source, pixels = crop("coffee.png", tmp_path, (300, 200, 330, 220))
+    planes = pixels.transpose(2, 0, 1) / 255
+    field = KernelField(Gaussian(sigma=np.full(pixels.shape[:2], 3.0), truncate=1.0))
+    exact = filter_image(planes, field, engine="reference").transpose(1, 2, 0)
+    got = run(source, tmp_path / "out.png", MapSpec(high=3), constants={"truncate": 1.0})
+    assert_rounded(got, exact)
 
 
 def test_per_channel_result_is_the_rounded_oracle(tmp_path: Path) -> None:
@@ -159,6 +171,18 @@ def test_odd_tiles_leave_no_trace_at_any_boundary(
     np.testing.assert_allclose(whole, exact, rtol=0, atol=1e-6)
 
 
+def test_luma_does_not_depend_on_the_shape_of_a_window(rng: np.random.Generator) -> None:
+    pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    pixels[::3] = (53, 117, 51)  # its luma rounds by the order in which it is summed
+    image = ImageReader("image.png", "PNG", pixels, Metadata())
+    sigma = open_map(INTENSE, image, open_image)
+    whole = np.asarray(sigma.read(image.whole))
+    for side in (1, 3, 17):
+        for window in plan(64, 64, side):
+            part = whole[:, window.rows, window.cols]
+            np.testing.assert_array_equal(sigma.read(window), part)
+
+
 def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
     photo: Path, tmp_path: Path
 ) -> None:
@@ -183,7 +207,7 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
         (MapSpec(high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
         (MapSpec(high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
         (MapSpec(high=1), {"boundary": "edge"}, "boundary must be one of"),
-        (MapSpec(high=100), {"memory": 2**20}, r"--memory must be at least \d+M .* reach 400"),
+        (MapSpec(high=100), {"memory": 2**20}, r"--memory must be at least \d+K .* reach 400"),
         (MapSpec(high=1, source="-"), {"source": "-"}, "only one of INPUT and the maps can be -"),
     ],
 )

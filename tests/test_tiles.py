@@ -45,7 +45,7 @@ def test_halo_equals_numpy_padding(
     image = np.arange(1, 1 + height * width).reshape(height, width)
 
     around = halo(window, reach, height, width, boundary)
-    read = image[around.source.rows, around.source.cols]
+    read = np.block([[image[w.rows, w.cols] for w in row] for row in around.sources])
     rows, cols = np.array(around.rows), np.array(around.cols)
     got = np.where((rows == OUTSIDE)[:, None] | (cols == OUTSIDE), 0, read[np.ix_(rows, cols)])
 
@@ -56,12 +56,15 @@ def test_halo_equals_numpy_padding(
 
 def test_halo_reads_no_more_than_it_needs() -> None:
     around = halo(Window(10, 20, 5, 6), 3, 100, 100, "replicate")
-    assert around.source == Window(7, 17, 11, 12)
+    assert around.sources == [[Window(7, 17, 11, 12)]]
     around = halo(Window(0, 94, 5, 6), 3, 100, 100, "reflect")
-    assert around.source == Window(0, 91, 8, 9)
+    assert around.sources == [[Window(0, 91, 8, 9)]]
+    around = halo(Window(0, 94, 5, 6), 3, 100, 100, "circular")
+    assert [w.pixels for row in around.sources for w in row] == [8 * 3, 8 * 9, 3 * 3, 3 * 9]
 
 
 def test_windows_far_from_the_origin_keep_their_indices() -> None:
     around = halo(Window(10**9, 10**9, 2, 2), 1, 2 * 10**9, 2 * 10**9, "replicate")
-    assert around.source == Window(10**9 - 1, 10**9 - 1, 4, 4)
+    ((source,),) = around.sources
+    assert source == Window(10**9 - 1, 10**9 - 1, 4, 4)
     assert around.rows == [0, 1, 2, 3]

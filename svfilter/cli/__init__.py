@@ -10,17 +10,20 @@ from svfilter.cli.info import info
 from svfilter.cli.report import ReportingGroup
 
 
-@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=ReportingGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="svfilter")
 def cli() -> None:
     """Filter images with a kernel of its own at every pixel.
 
     \b
     Examples:
-      svfilter blur photo.png out.png --sigma-map              bright pixels blur, black ones stay
+      svfilter blur photo.png out.png --sigma-map
       svfilter blur photo.png out.png --sigma-map depth.png --sigma 12
       cat photo.png | svfilter blur - - --sigma 3 > out.png
-      svfilter info                                            what can run here
+      svfilter info
 
     Exit codes: 0 done, 1 an input failed or the output could not be written, 2 wrong usage,
     130 interrupted.

@@ -27,9 +27,9 @@ def blur(**given: Any) -> None:
     \b
     Examples:
       svfilter blur in.png out.png --sigma-map
-          the pixel's own intensity drives sigma: black stays sharp, white gets sigma 8
+          by the pixel's own intensity: black stays sharp, white gets sigma 8
       svfilter blur in.png out.png --sigma-map depth.png --sigma 12 --sigma-min 1
-          a depth map does: sigma 1 where it is black, 12 where it is white
+          by a depth map: sigma 1 where it is black, 12 where it is white
       svfilter blur in.png out.png --sigma 3
           the same blur everywhere
       cat in.png | svfilter blur - - --sigma-map --invert > out.png

@@ -10,7 +10,10 @@ import click
 
 @click.command()
 def info() -> None:
-    """Print versions, devices and engines, and why what cannot run here cannot."""
+    """Print versions, devices and engines, with reasons.
+
+    What cannot run here says why.
+    """
     from svfilter import __version__, devices
     from svfilter.engines import ENGINES
     from svfilter.engines.base import Problem

@@ -18,7 +18,7 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 
-class MemorySize(click.ParamType[int]):
+class MemorySize(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A number of bytes such as 512M or 2G."""
 
     name = "size"
@@ -26,7 +26,8 @@ class MemorySize(click.ParamType[int]):
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         """Turn "512M" into bytes."""
         units = {"K": 2**10, "M": 2**20, "G": 2**30}
-        number, unit = value[:-1], value[-1:].upper()
+        value = value.upper().removesuffix("B")
+        number, unit = value[:-1], value[-1:]
         try:
             size = float(number) * units[unit] if unit in units else float(value)
         except ValueError:
@@ -151,7 +152,8 @@ computing = _together(
         type=click.Choice(list(BOUNDARIES)),
         default="replicate",
         show_default=True,
-        help="What stands beyond the border; constant is 0.",
+        help="What stands beyond the border: the nearest pixel, the mirrored image (its border "
+        "pixel not repeated), the opposite side, or 0.",
     ),
     click.option(
         "--engine",

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +33,15 @@ EXIT_CODES = {
 class ReportingGroup(click.Group):
     """A group of commands that ends as the contract of exit codes says."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find a command; where a file's name stands in its place, say what is missing."""
+        if args[0] not in self.commands and Path(args[0]).is_file():
+            raise click.UsageError(
+                f"{args[0]!r} is a file, not a command; did you mean: svfilter blur {args[0]} ...",
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command and exit; click's own ending is kept for what click raises."""
         kwargs["standalone_mode"] = False
@@ -47,6 +57,15 @@ class ReportingGroup(click.Group):
         except SvfilterError as error:
             click.echo(f"svfilter: error: {error}", err=True)
             code = EXIT_CODES[type(error)]
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "memory" not in str(error):
+                raise
+            click.echo(
+                "svfilter: error: there is not enough memory; nothing was written. Try a smaller "
+                f"--memory, --tile or image ({error})",
+                err=True,
+            )
+            code = 1
         except OSError as error:  # of stdout, where help and versions are printed
             silence_stdout()
             click.echo(f"svfilter: error: {error}", err=True)

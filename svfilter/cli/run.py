@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
     """Filter INPUT into OUTPUT with the kernels that the options describe."""
     parameters = family.parameters()
     names = [name for name, p in parameters.items() if p.per_pixel]
+    if options["quiet"] and options["verbose"]:
+        raise click.UsageError("--quiet and --verbose exclude each other.")
     source, target = _files(options, names)
     _check_shaping(options, names)
     maps = {name: _map_spec(options, parameters[name]) for name in names}
@@ -104,7 +107,8 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
     from tqdm import tqdm
 
     hidden = quiet or sys.stderr is None or not sys.stderr.isatty()
-    with tqdm(desc=name, unit="px", unit_scale=True, delay=1, disable=hidden) as bar:
+    label = Path(name).name
+    with tqdm(desc=label, unit="px", unit_scale=True, delay=1, leave=False, disable=hidden) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total

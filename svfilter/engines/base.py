@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from svfilter.kernels.base import Array
 
 
+def needs_gradient(image: Array, field: KernelField) -> bool:
+    """Tell whether the result must be differentiable."""
+    if not any(getattr(a, "requires_grad", False) for a in (image, *field.maps.values())):
+        return False
+    import torch
+
+    return torch.is_grad_enabled()
+
+
 @dataclass(frozen=True)
 class Problem:
     """What an engine must know to say whether it can run."""
@@ -36,6 +45,8 @@ class Engine(ABC):
     """Whether it may be chosen without being asked for by name."""
     arrays: ClassVar[Literal["numpy", "torch"]]
     """The kind of arrays that `run` takes and gives."""
+    always_float64: ClassVar[bool] = False
+    """Whether it computes in float64 even where the image is of less."""
 
     @abstractmethod
     def why_not(self, problem: Problem) -> str | None:

@@ -26,22 +26,23 @@ class Reference(Engine):
     error: ClassVar[str] = "float64 rounding"
     automatic: ClassVar[bool] = False
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    always_float64: ClassVar[bool] = True
 
     def why_not(self, problem: Problem) -> str | None:
         """It needs the CPU, and gives no gradients."""
-        if problem.device != "cpu":
+        if not problem.device.startswith("cpu"):
             return f"it runs on the CPU, and the device is {problem.device}"
         if problem.needs_gradient:
             return "it gives no gradients"
         return None
 
     def run(self, image: Array, field: KernelField, *, memory: int) -> Array:
-        """Filter a padded image; the result has the image's dtype. No extra memory is used."""
+        """Filter a padded image. It needs no memory to speak of."""
         import numpy as np
 
         reach = field.reach
         shape = image.shape[:-2] + tuple(size - 2 * reach for size in image.shape[-2:])
-        field = field.transform(lambda values: np.broadcast_to(np.float64(values), shape))
+        field = field.transform(lambda values: np.broadcast_to(values, shape))
         out = np.full(shape, np.nan, dtype=image.dtype)
         for index in np.ndindex(shape):
             row, col = index[-2:]

@@ -21,6 +21,8 @@ _OLD_PIXELS = {34377, 37724}
 # Said as well as `dpi`, and by the pixels being upright: alone they are not worth an EXIF.
 _PLAIN = {282, 283, 296, ORIENTATION}
 
+_SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -58,6 +60,10 @@ def _exif(image: Image.Image) -> tuple[bytes | None, int]:
                 del exif[tag]
         if ORIENTATION in exif:
             exif[ORIENTATION] = 1
+        if orientation in (5, 6, 7, 8):  # turned by a quarter: so are the sizes that it states
+            sizes = exif.get_ifd(ExifTags.IFD.Exif)
+            stated = [sizes.pop(tag, None) for tag in _SIZES]
+            sizes |= {tag: n for tag, n in zip(_SIZES, reversed(stated), strict=True) if n}
         exif.bigtiff = False
         return (exif.tobytes() if set(exif) - _PLAIN else None), orientation
     except Exception as error:  # what damaged bytes lead to is of any kind

@@ -110,9 +110,7 @@ def _format_name(target: str, format: str | None, like: ImageReader) -> str:
         name = NAMES_READ.get(like.format, "")
         name = "pfm" if name == "ppm" and like.dtype.kind == "f" else name
         if not name:
-            raise InvalidArgument(
-                f"OUTPUT -: {like.format} cannot be written; name another --format"
-            )
+            raise InvalidArgument(f"OUTPUT -: {like.format} cannot be written; name a --format")
         return name
     suffix = Path(target).suffix.lower()
     for name, holds in FORMATS.items():
