@@ -670,3 +670,21 @@ def test_restored_planes_are_the_image(mode: str, per_channel: bool, tmp_path: P
     if per_channel and kind:  # alpha goes with each colour's kernel, and last with its own
         colours = list(range(image.colours))
         assert spread[:, 0, 0].tolist() == [*colours, *colours, image.colours]
+
+
+@pytest.mark.parametrize(("orientation", "sizes"), [(3, (31, 23)), (6, (23, 31)), (8, (23, 31))])
+def test_sizes_in_the_exif_are_turned_with_the_picture(
+    orientation: int, sizes: tuple[int, int], tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769).update({0xA002: 31, 0xA003: 23})
+    exif[0x8769] = exif.get_ifd(0x8769)
+    Image.new("RGB", (31, 23)).save(tmp_path / "in.jpg", exif=exif)
+    image = open_image(str(tmp_path / "in.jpg"))
+    assert (image.width, image.height) == sizes
+    writer = create_image(str(tmp_path / "out.jpg"), image, inputs=[])
+    writer.close()
+    with Image.open(tmp_path / "out.jpg") as written:
+        stated = written.getexif().get_ifd(0x8769)
+    assert (stated[0xA002], stated[0xA003]) == sizes
