@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -59,8 +59,11 @@ class KernelField:
 
     def transform(self, change: Callable[[Array], Array]) -> KernelField:
         """Give the field with every per-pixel parameter changed, such as moved to a device."""
-        changed = {name: change(value) for name, value in self.maps.items()}
-        return KernelField(replace(self.family, **changed))
+        return self.with_maps((name, change(value)) for name, value in self.maps.items())
+
+    def with_maps(self, values: Iterable[tuple[str, Array]]) -> KernelField:
+        """Give the field with other per-pixel parameters, by name."""
+        return KernelField(replace(self.family, **dict(values)))
 
     def validate(self, height: int, width: int) -> None:
         """Check every parameter's range and every map's shape.

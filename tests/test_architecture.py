@@ -20,7 +20,7 @@ LEVELS = [
     {"field"},
     {"kernels"},
     {"devices"},
-    {"errors", "tiles"},
+    {"errors", "tiles", "recompute"},
 ]
 """From the street down: a room imports from lower levels, or within itself."""
 ONLY_CLI = {"click", "tqdm"}

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from svfilter.field import KernelField
 
-CPU_SIDE = 128
-"""Pixels of 128 x 128 at a time: more than a processor's cache holds is slower,"""
-GPU_SIDE = 1024
-"""while a GPU wants many pixels for each kernel that it launches."""
+CPU_VALUES = 2**15
+"""Values in a chunk: in the cache, and few enough for torch not to split an operation between
+threads, which on a busy machine wait for each other longer than they work."""
+CPU_SIDE, GPU_SIDE = 128, 1024
+"""Pixels along a chunk's side at most; a GPU wants many for each kernel that it launches."""
 
 
 class Unfold(Engine):
@@ -72,7 +73,7 @@ class Unfold(Engine):
 def _chunk(
     image: Tensor, field: KernelField, window: Window, tap_rows: int, *, gradient: bool
 ) -> Tensor:
-    from torch.utils.checkpoint import checkpoint
+    from svfilter.recompute import recompute
 
     reach, part = field.reach, field.window(window)
     inset = reach - part.reach  # the chunk's own reach: sharp regions stay cheap
@@ -83,10 +84,11 @@ def _chunk(
     ]
     if not gradient:
         return _dot(needed, part, tap_rows)
-    chunk: Tensor = checkpoint(
-        _dot, needed, part, tap_rows, use_reentrant=False, preserve_rng_state=False
-    )
-    return chunk
+
+    def dot(pixels: Tensor, *values: Tensor) -> Tensor:
+        return _dot(pixels, part.with_maps(zip(part.maps, values, strict=True)), tap_rows)
+
+    return recompute(dot, needed, *part.maps.values())
 
 
 def _dot(image: Tensor, field: KernelField, tap_rows: int) -> Tensor:
@@ -137,7 +139,9 @@ def _fit(image: Tensor, field: KernelField, memory: int, *, gradient: bool) -> t
     if gradient:  # the backward pass holds all weights, what made them, and their gradients
         least = fixed + 3 * each_row * size + 4 * planes * size
     available = memory // image.element_size()
-    side = CPU_SIDE if image.device.type == "cpu" else GPU_SIDE
+    side = GPU_SIDE
+    if image.device.type == "cpu":
+        side = max(1, min(CPU_SIDE, math.isqrt(CPU_VALUES // max(planes, 1))))
     while side > 1 and least * side * side > available:
         side //= 2
     tap_rows = (available // (side * side) - fixed) // each_row
