@@ -18,7 +18,7 @@ class Reference(Engine):
     Each pixel has its own kernel made for it alone, of its own radius, so that nothing that
     faster engines share (chunks, a common reach, masks) can be wrong here too.
 
-    Cost: some 50 µs a pixel and channel, growing with kernel_size².
+    Cost: some 0.2 ms a pixel and channel at kernels of 9 x 9 to 33 x 33, growing with kernel_size².
     """
 
     name: ClassVar[str] = "reference"
