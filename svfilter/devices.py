@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+
 from svfilter.errors import EngineUnavailable, InvalidArgument
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -41,7 +44,7 @@ def resolve(device: str) -> str:
         EngineUnavailable: the device named is not here; the message says why.
     """
     if device == "auto":
-        return "cpu" if why_not("cuda") else "cuda"
+        return "cuda" if _has_gpu_driver() and why_not("cuda") is None else "cpu"
     kind, _, index = device.partition(":")
     if kind not in DEVICES or (":" in device and not index.isdecimal()):
         raise InvalidArgument(
@@ -51,6 +54,17 @@ def resolve(device: str) -> str:
     if reason := why_not(device):
         raise EngineUnavailable(f"device {device} cannot be used: {reason}")
     return device
+
+
+def _has_gpu_driver() -> bool:
+    """Tell whether a driver that torch calls cuda is installed, without importing torch."""
+    for library in ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll"):
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def modest_memory(device: str) -> int:
@@ -64,3 +78,12 @@ def modest_memory(device: str) -> int:
 
         free = psutil.virtual_memory().available
     return min(free // MODEST_SHARE, MODEST_LIMIT)
+
+
+def threads(jobs: int | None) -> int:
+    """Give the number of threads: the one asked for, or one for each core that may be used."""
+    if jobs is not None:
+        return jobs
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

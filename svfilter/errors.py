@@ -23,5 +23,9 @@ class ImageWriteError(SvfilterError):
     """An image cannot be written; whatever stood at its place before is untouched."""
 
 
+class VerificationFailed(SvfilterError):
+    """A result is farther from the oracle's than its engine states; nothing was written."""
+
+
 class SvfilterWarning(UserWarning):
     """Something a user should know although the work goes on."""

@@ -53,13 +53,26 @@ class KernelField:
             if parameter.per_pixel
         }
 
+    @cached_property
+    def extents(self) -> dict[str, tuple[float, float]]:
+        """The least and the largest value of each per-pixel parameter."""
+        return {name: extent(values) for name, values in self.maps.items()}
+
+    def ends(self) -> tuple[Family, Family]:
+        """Give the family with every per-pixel parameter at its least, and at its largest."""
+        least, most = ({name: span[end] for name, span in self.extents.items()} for end in (0, 1))
+        return replace(self.family, **least), replace(self.family, **most)
+
     def window(self, window: Window) -> KernelField:
         """Give the field of a window; its reach is the window's own."""
         return self.transform(lambda v: v[..., window.rows, window.cols] if _has_pixels(v) else v)
 
     def transform(self, change: Callable[[Array], Array]) -> KernelField:
         """Give the field with every per-pixel parameter changed, such as moved to a device."""
-        return self.with_maps((name, change(value)) for name, value in self.maps.items())
+        changed = {name: change(value) for name, value in self.maps.items()}
+        if all(value is self.maps[name] for name, value in changed.items()):
+            return self  # with what it knows of them
+        return self.with_maps(changed.items())
 
     def with_maps(self, values: Iterable[tuple[str, Array]]) -> KernelField:
         """Give the field with other per-pixel parameters, by name."""
@@ -80,7 +93,8 @@ class KernelField:
                 raise InvalidArgument(f"{name} must be {rule}, but is of type {received}")
             if _has_pixels(value):
                 _check_sizes(name, tuple(value.shape), height, width)
-            if complaint := parameter.complaint(*extent(value)):
+            span = self.extents[name] if parameter.per_pixel else extent(value)
+            if complaint := parameter.complaint(*span):
                 raise InvalidArgument(f"{name} {complaint}")
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import array_api_compat as compat
 
 from svfilter import devices
+from svfilter.borders import surround
 from svfilter.engines import choose_engine
 from svfilter.engines.base import Engine, Problem, needs_gradient
 from svfilter.errors import InvalidArgument
 from svfilter.field import KernelField
-from svfilter.tiles import BOUNDARIES, OUTSIDE, Window, halo
+from svfilter.tiles import BOUNDARIES, Window
 
 if TYPE_CHECKING:
     from svfilter.kernels.base import Array
@@ -24,8 +26,10 @@ def filter_image(
     *,
     boundary: str = "replicate",
     engine: str = "auto",
+    tolerance: float = 0.0,
     device: str | None = None,
     memory: int | None = None,
+    jobs: int | None = None,
 ) -> Array:
     """Filter an image with a kernel of its own at every pixel.
 
@@ -44,11 +48,15 @@ def filter_image(
             differentiable in them.
         boundary: what stands beyond the border: "replicate", "reflect" (the border pixel not
             repeated), "circular", or "constant" (0). Kernels may be larger than the image.
-        engine: a name in `svfilter info`, or "auto". All agree within their stated errors.
+        engine: a name in `svfilter info`, or "auto": the one that should be fastest of those
+            that keep the tolerance. All agree within their stated errors.
+        tolerance: the largest error allowed, as a share of the image's range of values, 0 to 1;
+            0 allows rounding only. An engine asked for by name must keep it too.
         device: where to compute a NumPy image, such as "cuda"; default the CPU. A tensor
             is filtered where it is.
-        memory: bytes to use beyond the padded image and the result, for weights above all;
-            default an eighth of what is free, at most 512 MiB.
+        memory: bytes to use beyond the image and the result (and for torch engines the padded
+            image), for weights above all; default an eighth of what is free, at most 512 MiB.
+        jobs: threads; default one for each core. The result is the same bits for any number.
 
     Returns:
         The filtered image: shape, dtype, kind and device of `image`.
@@ -57,7 +65,7 @@ def filter_image(
         InvalidArgument: a value, shape, dtype or name breaks a rule; the message says which.
         EngineUnavailable: the engine or device asked for cannot run this here.
 
-    Cost: the engine's; with `unfold` kernel_size² · (1 + 2·C) operations a pixel.
+    Cost: the engine's.
 
     Example:
         >>> import numpy as np
@@ -80,8 +88,18 @@ def filter_image(
     if device is not None and compat.is_torch_array(image):
         raise InvalidArgument("device is for NumPy images; move a tensor with image.to(device)")
     place = str(image.device) if compat.is_torch_array(image) else devices.resolve(device or "cpu")
+    check_tolerance(tolerance)
+    check_jobs(jobs)
     bits = compat.array_namespace(image).finfo(image.dtype).bits
-    problem = Problem(place, "float64" if bits == 64 else "float32", needs_gradient(image, field))
+    problem = Problem(
+        place,
+        *field.ends(),
+        dtype="float64" if bits == 64 else "float32",
+        needs_gradient=needs_gradient(image, field),
+        tolerance=tolerance,
+        planes=math.prod(image.shape[:-2]),
+        pixels=height * width,
+    )
     chosen = choose_engine(engine, problem)
     result = filter_window(
         lambda source: image[..., source.rows, source.cols],
@@ -90,9 +108,9 @@ def filter_image(
         size=(height, width),
         boundary=boundary,
         engine=chosen,
-        device=place,
+        problem=problem,
         memory=devices.modest_memory(place) if memory is None else memory,
-        dtype=problem.dtype,
+        jobs=jobs,
     )
     return _restore(result, image)
 
@@ -105,9 +123,9 @@ def filter_window(
     size: tuple[int, int],
     boundary: str,
     engine: Engine,
-    device: str,
+    problem: Problem,
     memory: int,
-    dtype: Literal["float32", "float64"] = "float32",
+    jobs: int | None = None,
 ) -> Array:
     """Filter one window of an image, reading no more of the image than its kernels reach.
 
@@ -118,21 +136,21 @@ def filter_window(
         size: height and width of the whole image, where the boundary takes over.
         boundary: a key of BOUNDARIES.
         engine: who computes.
-        device: where.
+        problem: of the whole image.
         memory: bytes for the engine.
-        dtype: what to compute in, at least.
+        jobs: threads.
 
     Returns:
         The filtered pixels [..., h, w], as the engine's kind of array.
     """
+    dtype = "float64" if engine.always_float64 else problem.dtype
 
     def move(values: Array) -> Array:
-        return _to_kind(values, engine.arrays, dtype, device)
+        return _to_kind(values, engine.arrays, dtype, problem.device)
 
-    dtype = "float64" if engine.always_float64 else dtype
     field = field.transform(move)  # first: a radius may be another in another precision
-    padded = _pad(read, window, field.reach, size, boundary)
-    return engine.run(move(padded), field, memory=memory)
+    image = surround(read, window, engine.margin(problem, field), size, boundary).transform(move)
+    return engine.run(image, field, problem, memory=memory, jobs=jobs)
 
 
 def check_boundary(boundary: str) -> None:
@@ -143,46 +161,21 @@ def check_boundary(boundary: str) -> None:
         )
 
 
+def check_tolerance(tolerance: float) -> None:
+    """Refuse a tolerance that is no share."""
+    if not 0 <= tolerance <= 1:
+        raise InvalidArgument(f"tolerance must lie in 0 to 1, but is {tolerance}")
+
+
+def check_jobs(jobs: int | None) -> None:
+    """Refuse a number of threads that does nothing."""
+    if jobs is not None and jobs < 1:
+        raise InvalidArgument(f"jobs must be 1 or more, but is {jobs}")
+
+
 def to_numpy(values: Array) -> Array:
     """Bring an engine's result back as a NumPy array."""
     return _to_kind(values, "numpy", None, "cpu")
-
-
-def _pad(
-    read: Callable[[Window], Array],
-    window: Window,
-    reach: int,
-    size: tuple[int, int],
-    boundary: str,
-) -> Array:
-    """Give a window with its halo: the one place where an image's border is extended."""
-    around = halo(window, reach, *size, boundary)
-    pixels = _join([[read(source) for source in row] for row in around.sources])
-    for axis, indices in ((-2, around.rows), (-1, around.cols)):
-        pixels = _take(pixels, indices, axis)
-    return pixels
-
-
-def _join(pieces: list[list[Array]]) -> Array:
-    """Put pieces side by side and below each other; mostly there is one."""
-    if len(pieces) == len(pieces[0]) == 1:
-        return pieces[0][0]
-    xp = compat.array_namespace(pieces[0][0])
-    return xp.concat([xp.concat(row, axis=-1) for row in pieces], axis=-2)
-
-
-def _take(pixels: Array, indices: list[int], axis: int) -> Array:
-    if indices == list(range(pixels.shape[axis])):
-        return pixels
-    xp = compat.array_namespace(pixels)
-    place = compat.device(pixels)
-    at = xp.asarray([max(i, 0) for i in indices], device=place)
-    taken = xp.take(pixels, at, axis=axis)
-    if OUTSIDE not in indices:
-        return taken
-    shape = (-1, 1) if axis == -2 else (-1,)
-    inside = xp.reshape(xp.asarray([i != OUTSIDE for i in indices], device=place), shape)
-    return xp.where(inside, taken, xp.zeros_like(taken))
 
 
 def _to_kind(values: Array, kind: str, dtype: str | None, device: str) -> Array:

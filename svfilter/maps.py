@@ -118,9 +118,10 @@ def _luma(colour: Array) -> Array:
     if len(colour) == 1:
         return colour
     # Pixel by pixel in one order: a matrix product would round by the window's shape.
-    exact = colour.astype("float64")
-    red, green, blue = (share * plane for share, plane in zip(REC_709, exact, strict=True))
-    return (red + green + blue)[None].astype("float32")
+    total = REC_709[0] * colour[0].astype("float64")
+    for share, plane in zip(REC_709[1:], colour[1:], strict=True):
+        total += share * plane.astype("float64")
+    return total[None].astype("float32")
 
 
 def _check_levels(colour: Array, source: ImageReader) -> None:

@@ -48,18 +48,18 @@ class Halo(NamedTuple):
     """The same for the columns."""
 
 
-def plan(height: int, width: int, side: int) -> Iterator[Window]:
-    """Cut a height x width image into windows of at most side x side, row by row.
+def plan(height: int, width: int, rows: int, cols: int) -> Iterator[Window]:
+    """Cut a height x width image into windows of at most rows x cols, row by row.
 
     Each pixel is covered exactly once; the last window of a row or column is the smaller one.
 
     Example:
-        >>> [tuple(window) for window in plan(2, 3, 2)]
+        >>> [tuple(window) for window in plan(2, 3, 2, 2)]
         [(0, 0, 2, 2), (0, 2, 2, 1)]
     """
-    for row_off in range(0, height, side):
-        for col_off in range(0, width, side):
-            yield Window(row_off, col_off, min(side, height - row_off), min(side, width - col_off))
+    for row_off in range(0, height, rows):
+        for col_off in range(0, width, cols):
+            yield Window(row_off, col_off, min(rows, height - row_off), min(cols, width - col_off))
 
 
 def halo(window: Window, reach: int, height: int, width: int, boundary: str) -> Halo:
@@ -83,16 +83,34 @@ def _axis(
 ) -> tuple[list[range], list[int]]:
     """Give the runs of indices needed along an axis, and each index within the joined runs."""
     resolve = BOUNDARIES[boundary]
-    indices = [resolve(i, size) for i in range(start - reach, start + length + reach)]
-    needed = sorted(set(indices) - {OUTSIDE})
+    first, stop = start - reach, start + length + reach
+    inside = range(max(first, 0), min(stop, size))
+    before = [resolve(i, size) for i in range(first, min(stop, 0))]
+    after = [resolve(i, size) for i in range(max(first, size), stop)]
+    beyond = set(before + after) - {OUTSIDE}
+    runs = [inside]
+    if not all(i in inside for i in beyond):
+        runs = _runs(sorted(beyond.union(inside)))
+    place = {OUTSIDE: OUTSIDE}
+    count = 0
+    for run in runs:
+        place |= {i: count + i - run.start for i in beyond if i in run}
+        if inside.start in run:
+            start_inside = count + inside.start - run.start
+        count += len(run)
+    middle = range(start_inside, start_inside + len(inside))
+    return runs, [*(place[i] for i in before), *middle, *(place[i] for i in after)]
+
+
+def _runs(indices: list[int]) -> list[range]:
+    """Give increasing indices as ranges."""
     runs: list[range] = []
-    for i in needed:
+    for i in indices:
         if runs and runs[-1].stop == i:
             runs[-1] = range(runs[-1].start, i + 1)
         else:
             runs.append(range(i, i + 1))
-    place = {OUTSIDE: OUTSIDE} | {i: n for n, i in enumerate(needed)}
-    return runs, [place[i] for i in indices]
+    return runs
 
 
 def _replicate(i: int, size: int) -> int:

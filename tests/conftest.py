@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from svfilter import devices
+from svfilter import compiled, devices
 
 SAMPLES = Path(__file__).parent.parent / "sample_images"
 
@@ -19,6 +19,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_code() -> None:
+    """Fill the user's cache before the first test, which may not expect to be told of it."""
+    if compiled.missing() is None:
+        from svfilter.compiled.machine import ARGUMENTS
+
+        for name in ARGUMENTS:
+            compiled.kernel(name)
 
 
 @pytest.fixture

@@ -13,18 +13,20 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = [
     {"cli"},
-    {"pipeline"},
+    {"pipeline", "bench"},
     {"maps"},
+    {"verify"},
     {"functional", "images"},
     {"engines"},
-    {"field"},
+    {"basis", "compiled"},
+    {"borders", "field"},
     {"kernels"},
     {"devices"},
     {"errors", "tiles", "recompute"},
 ]
 """From the street down: a room imports from lower levels, or within itself."""
 ONLY_CLI = {"click", "tqdm"}
-LAZY = {"torch", "numpy", "PIL", "scipy"}
+LAZY = {"torch", "numpy", "numba", "llvmlite", "PIL", "scipy"}
 """Never imported when a module of these rooms is, since --help imports them:"""
 LIGHT_ROOMS = {"cli", "maps", "engines", "kernels", "tiles", "errors", "devices"}
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import TIGHT, WAYS, Way
 from conftest import SAMPLES
 from PIL import Image
 
 from svfilter import Gaussian, KernelField, filter_image
-from svfilter.errors import InvalidArgument
+from svfilter.engines import ENGINES
+from svfilter.errors import EngineUnavailable, InvalidArgument
 from svfilter.images.metadata import Metadata
 from svfilter.images.reading import ImageReader, open_image
 from svfilter.maps import INTENSITY, MapSpec, open_map
@@ -59,7 +61,56 @@ def test_8_bit_result_is_the_rounded_oracle(
 ) -> None:
     source, pixels = crop(name, tmp_path, box)
     exact = oracle(pixels.transpose(2, 0, 1) / 255, 5 * luma(pixels))
-    assert_rounded(run(source, tmp_path / "out.png"), exact.transpose(1, 2, 0))
+    assert_rounded(run(source, tmp_path / "out.png", tolerance=0), exact.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("sigma", [3, 12])
+def test_the_default_tolerance_is_half_a_step(sigma: float, tmp_path: Path) -> None:
+    source, pixels = crop("coffee.png", tmp_path, (300, 200, 360, 240))
+    planes, sigmas = pixels.transpose(2, 0, 1) / 255, sigma * luma(pixels).astype(np.float32)
+    exact = oracle(planes, sigmas).transpose(1, 2, 0)
+    got = run(source, tmp_path / "out.png", MapSpec(sigma, source=INTENSITY), engine="scale_space")
+    assert np.abs(got - np.rint(exact * 255)).max() <= 1
+    asked = {"engine": "scale_space", "tolerance": 0.5 / 255}
+    floats = filter_image(planes.astype("f4"), KernelField(Gaussian(sigma=sigmas)), **asked)
+    assert np.abs(floats.transpose(1, 2, 0) - exact).max() <= 0.5 / 255
+
+
+@pytest.mark.parametrize(("kind", "default"), [("grey", 0.5 / 255), ("grey_16_bit", 2.5e-4)])
+def test_deeper_images_have_a_tighter_default(
+    kind: str, default: float, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    Image.fromarray(images(rng)[kind]).save(tmp_path / "in.png")
+    files, spec = (str(tmp_path / "in.png"), str(tmp_path / "out.png")), {"sigma": INTENSE}
+    assert filter_file(*files, Gaussian, spec).bound <= default
+    assert filter_file(*files, Gaussian, spec, tolerance=0).bound <= 1e-6
+    if kind == "grey":
+        report = filter_file(*files, Gaussian, spec, engine="scale_space")
+        assert 1e-3 < report.bound <= default
+        assert set(report.passed_over) == set(ENGINES) - {"scale_space"}
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_the_default_tolerance_is_a_step_of_what_is_seen_through_alpha(
+    per_channel: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Where little is left of alpha, an error of it must not become a colour."""
+    pixels = rng.integers(0, 256, (40, 60, 4), dtype=np.uint8)
+    pixels[..., 3] = np.where(np.arange(60) < 20, 255, 0)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    spec = MapSpec(high=6, source=INTENSITY, per_channel=per_channel)
+    if per_channel:  # its colours are divided by an alpha of their own: only rounding is allowed
+        with pytest.raises(EngineUnavailable, match="scale_space .* the tolerance is 0"):
+            run(tmp_path / "in.png", tmp_path / "out.png", spec, engine="scale_space", tolerance=1)
+    loose = {} if per_channel else {"engine": "scale_space"}
+    exact, got = (
+        run(tmp_path / "in.png", tmp_path / "out.png", spec, **options).astype(np.float64)
+        for options in ({"engine": "unfold", "tolerance": 0}, loose)
+    )
+    assert np.abs(got[..., 3] - exact[..., 3]).max() <= 1
+    seen = exact[..., 3:] / 255
+    assert np.abs((got[..., :3] - exact[..., :3]) * seen).max() <= 2
+    assert np.abs(got - exact)[exact[..., 3] >= 128].max() <= 3
 
 
 def test_constants_reach_the_kernels(tmp_path: Path) -> None:
@@ -67,7 +118,8 @@ def test_constants_reach_the_kernels(tmp_path: Path) -> None:
     planes = pixels.transpose(2, 0, 1) / 255
     field = KernelField(Gaussian(sigma=np.full(pixels.shape[:2], 3.0), truncate=1.0))
     exact = filter_image(planes, field, engine="reference").transpose(1, 2, 0)
-    got = run(source, tmp_path / "out.png", MapSpec(high=3), constants={"truncate": 1.0})
+    constants = {"truncate": 1.0}
+    got = run(source, tmp_path / "out.png", MapSpec(high=3), constants=constants, tolerance=0)
     assert_rounded(got, exact)
 
 
@@ -76,7 +128,8 @@ def test_per_channel_result_is_the_rounded_oracle(tmp_path: Path) -> None:
     planes = pixels.transpose(2, 0, 1) / 255
     spec = MapSpec(high=5, source=INTENSITY, per_channel=True)
     exact = oracle(planes, 5 * planes)
-    assert_rounded(run(source, tmp_path / "out.png", spec), exact.transpose(1, 2, 0))
+    got = run(source, tmp_path / "out.png", spec, tolerance=0)
+    assert_rounded(got, exact.transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
@@ -88,7 +141,7 @@ def test_alpha_weights_the_colours(
     pixels[5:, :6, 3] = 0  # wide enough for pixels that see no alpha at all
     Image.fromarray(pixels).save(tmp_path / "in.png")
     spec = MapSpec(high=2, source=INTENSITY, per_channel=per_channel)
-    got = run(tmp_path / "in.png", tmp_path / "out.png", spec)
+    got = run(tmp_path / "in.png", tmp_path / "out.png", spec, tolerance=0)
 
     planes = pixels.transpose(2, 0, 1) / 255
     shared = 2 * luma(pixels)
@@ -116,15 +169,24 @@ def images(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", images(np.random.default_rng(0)))
+@pytest.mark.parametrize("engine", ENGINES)
 def test_sigma_zero_gives_the_same_pixels(
-    kind: str, tmp_path: Path, rng: np.random.Generator
+    engine: str, kind: str, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     pixels = images(rng)[kind]
     suffix = ".tif" if kind == "float" else ".png"
     Image.fromarray(pixels).save(tmp_path / f"in{suffix}")
-    got = run(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", MapSpec(high=0))
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    got = run(source, target, MapSpec(high=0), engine=engine, tolerance=0.5 / 255)
     assert got.dtype == pixels.dtype
     np.testing.assert_array_equal(got, pixels)
+    mask = np.zeros(pixels.shape[:2], np.uint8)  # the same where only some pixels are left
+    mask[:, 6:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    spec = MapSpec(high=2, source=str(tmp_path / "mask.png"))
+    mixed = run(source, target, spec, engine=engine, tolerance=0.5 / 255)
+    np.testing.assert_array_equal(mixed[:, :6], pixels[:, :6])
+    assert (mixed[:, 6:] != pixels[:, 6:]).any()
 
 
 def test_every_8_and_16_bit_value_survives_sigma_zero(tmp_path: Path) -> None:
@@ -143,32 +205,39 @@ def test_every_8_and_16_bit_value_survives_sigma_zero(tmp_path: Path) -> None:
         ("scene.png", MapSpec(high=3, low=0.5, source=str(SAMPLES / "scene_depth.png"))),
     ],
 )
-def test_tiles_leave_no_trace_byte_for_byte(name: str, spec: MapSpec, tmp_path: Path) -> None:
-    for tile, target in ((64, "tiled.png"), (10**6, "whole.png")):
-        run(SAMPLES / name, tmp_path / target, spec, tile=tile)
+@pytest.mark.parametrize("engine", ["direct", "scale_space", "unfold"])
+def test_tiles_leave_no_trace_byte_for_byte(
+    engine: str, name: str, spec: MapSpec, tmp_path: Path
+) -> None:
+    if engine == "unfold" and name != "scene.png":
+        pytest.skip("unfold takes its time")
+    for tile, jobs, target in ((64, 3, "tiled.png"), (10**6, 1, "whole.png")):
+        run(SAMPLES / name, tmp_path / target, spec, engine=engine, tile=tile, jobs=jobs)
     assert (tmp_path / "tiled.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
 
 
 @pytest.mark.parametrize("boundary", ["replicate", "reflect", "circular", "constant"])
 @pytest.mark.parametrize("tile", [1, 7])
+@pytest.mark.parametrize(
+    "way", [way for way in WAYS if way.engine != "lowrank" and way.tolerance != TIGHT], ids=str
+)
 def test_odd_tiles_leave_no_trace_at_any_boundary(
-    boundary: str, tile: int, tmp_path: Path, rng: np.random.Generator
+    way: Way, boundary: str, tile: int, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     pixels = (rng.random((12, 15)) * 0.999).astype(np.float32)
     Image.fromarray(pixels).save(tmp_path / "in.tif")
     spec = MapSpec(high=6, source=INTENSITY)  # kernels reach 24, beyond the image
     whole, tiled = (
-        run(tmp_path / "in.tif", tmp_path / "out.tif", spec, tile=side, boundary=boundary)
+        run(
+            *(tmp_path / "in.tif", tmp_path / "out.tif", spec),
+            **(way.options | {"tile": side, "boundary": boundary}),
+        )
         for side in (99, tile)
     )
     np.testing.assert_array_equal(tiled, whole)
-    exact = filter_image(
-        pixels.astype(np.float64),
-        KernelField(Gaussian(sigma=6.0 * pixels)),
-        boundary=boundary,
-        engine="reference",
-    )
-    np.testing.assert_allclose(whole, exact, rtol=0, atol=1e-6)
+    field = KernelField(Gaussian(sigma=6.0 * pixels))
+    exact = filter_image(pixels.astype(np.float64), field, boundary=boundary, engine="reference")
+    np.testing.assert_allclose(whole, exact, rtol=0, atol=way.allowed(pixels, field))
 
 
 def test_luma_does_not_depend_on_the_shape_of_a_window(rng: np.random.Generator) -> None:
@@ -178,7 +247,7 @@ def test_luma_does_not_depend_on_the_shape_of_a_window(rng: np.random.Generator)
     sigma = open_map(INTENSE, image, open_image)
     whole = np.asarray(sigma.read(image.whole))
     for side in (1, 3, 17):
-        for window in plan(64, 64, side):
+        for window in plan(64, 64, side, side):
             part = whole[:, window.rows, window.cols]
             np.testing.assert_array_equal(sigma.read(window), part)
 
@@ -193,17 +262,20 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
         Gaussian,
         {"sigma": MapSpec(high=2)},
         constants={"truncate": 3.0},
+        engine="unfold",
         tile=16,
         progress=lambda done, total: seen.append((done, total)),
     )
     assert seen[-1] == (23 * 31, 23 * 31)
     assert len(seen) == 4
     assert (report.engine, report.tile, report.reach) == ("unfold", 16, 6)
+    assert (report.bound, report.error_seen, report.windows_seen) == (1e-6, None, 0)
 
 
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
+        (MapSpec(high=1), {"tolerance": -1}, "tolerance must lie in 0 to 1, but is -1"),
         (MapSpec(high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
         (MapSpec(high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
         (MapSpec(high=1), {"boundary": "edge"}, "boundary must be one of"),

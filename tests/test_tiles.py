@@ -21,7 +21,7 @@ sizes = st.integers(1, 12)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(1, 50))
 def test_plan_covers_every_pixel_once(height: int, width: int, side: int) -> None:
     seen = np.zeros((height, width), int)
-    for window in plan(height, width, side):
+    for window in plan(height, width, side, side):
         assert 1 <= window.height <= side
         assert 1 <= window.width <= side
         assert seen[window.rows, window.cols].size == window.pixels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from svfilter import __version__
+from svfilter.cli.bench import bench
 from svfilter.cli.blur import blur
 from svfilter.cli.info import info
 from svfilter.cli.report import ReportingGroup
@@ -30,5 +31,6 @@ def cli() -> None:
     """  # noqa: D301  (\b tells click to keep the lines)
 
 
+cli.add_command(bench)
 cli.add_command(blur)
 cli.add_command(info)

@@ -17,19 +17,23 @@ def info() -> None:
     from svfilter import __version__, devices
     from svfilter.engines import ENGINES
     from svfilter.engines.base import Problem
+    from svfilter.kernels.gaussian import Gaussian
 
+    width = 2 + max(map(len, ENGINES))
     lines = [f"svfilter {__version__}", "", "versions"]
-    lines += [f"  {'python':<11}{platform.python_version()}"]
-    lines += [f"  {name:<11}{version(name)}" for name in ("torch", "numpy", "pillow")]
+    lines += [f"  {'python':<{width}}{platform.python_version()}"]
+    lines += [f"  {name:<{width}}{version(name)}" for name in ("numpy", "pillow", "numba", "torch")]
     lines += ["", "devices"]
     reasons = {name: devices.why_not(name) for name in devices.DEVICES}
-    lines += [f"  {name:<11}{_available(reason)}" for name, reason in reasons.items()]
+    lines += [f"  {name:<{width}}{_available(reason)}" for name, reason in reasons.items()]
     lines += ["", "engines"]
     for name, engine in ENGINES.items():
-        lines += [f"  {name:<11}{engine.summary}; error at most {engine.error}"]
-        for device, absent in reasons.items():
-            reason = absent or engine.why_not(Problem(device))
-            lines += [f"    {device:<9}{_available(reason)}"]
+        lines += [f"  {name:<{width}}{engine.summary}; error at most {engine.error}"]
+        for device in (device for device, absent in reasons.items() if absent is None):
+            reason = engine.why_not(
+                Problem(device, Gaussian(sigma=0.0), Gaussian(sigma=4.0), tolerance=0.5 / 255)
+            )
+            lines += [f"    {device:<{width - 2}}{_available(reason)}"]
     click.echo("\n".join(lines))
 
 

@@ -160,7 +160,22 @@ computing = _together(
         type=click.Choice(["auto", *ENGINES]),
         default="auto",
         show_default=True,
-        help="What computes; see svfilter info.",
+        help="What computes; see svfilter info. auto: what should be fastest of what keeps the "
+        "tolerance.",
+    ),
+    click.option(
+        "--tolerance",
+        type=FiniteRange(0, 1),
+        metavar="SHARE",
+        help="The largest error allowed, as a share of the image's range, before rounding.  "
+        "[default: 0.5/255 for 8 bits, else 0.00025]",
+    ),
+    click.option("--exact", is_flag=True, help="The same as --tolerance 0: only float32 rounding."),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Compare a few windows of the result with plain float64 loops, say the error seen, "
+        "and write nothing if it is larger than stated.",
     ),
     click.option(
         "--device",
@@ -168,6 +183,12 @@ computing = _together(
         default="auto",
         show_default=True,
         help="auto, cpu, cuda, cuda:1 and so on, mps, xpu; auto is cuda where there is one.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Threads.  [default: one for each core]",
     ),
     click.option(
         "--memory",
@@ -179,7 +200,7 @@ computing = _together(
         "--tile",
         type=click.IntRange(1),
         metavar="PX",
-        help="Side of a tile.  [default: as --memory allows, at most 512]",
+        help="Side of a tile.  [default: as --memory allows, at most 1024]",
     ),
     click.option(
         "--max-pixels",
@@ -188,7 +209,8 @@ computing = _together(
         help="Decode no image larger than this.  [default: Pillow's limit, 179 million]",
     ),
 )
-"""How the filter is computed; beyond the border's, none of these changes the result."""
+"""How the filter is computed. The boundary changes the result, the engine and the tolerance
+change it within the tolerance, and nothing else changes a bit of it."""
 
 talking = _together(
     click.option("-q", "--quiet", is_flag=True, help="Errors only."),

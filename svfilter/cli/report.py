@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import warnings
@@ -18,6 +19,7 @@ from svfilter.errors import (
     ImageWriteError,
     InvalidArgument,
     SvfilterError,
+    VerificationFailed,
 )
 from svfilter.images.streams import silence_stdout
 
@@ -27,6 +29,7 @@ EXIT_CODES = {
     EngineUnavailable: 2,
     ImageReadError: 1,
     ImageWriteError: 1,
+    VerificationFailed: 1,
 }
 
 
@@ -81,10 +84,24 @@ def _treat_termination_as_interrupt() -> None:
 
 @contextmanager
 def warnings_on_stderr(*, quiet: bool) -> Iterator[None]:
-    """Print warnings as one line each, or not at all."""
+    """Print warnings and what is said meanwhile as one line each, or not at all."""
+    log, spoken = logging.getLogger("svfilter"), _Spoken()
+    log.addHandler(spoken)
+    log.setLevel(logging.ERROR if quiet else logging.INFO)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if quiet else "always", UserWarning)
         warnings.showwarning = lambda message, *rest: click.echo(
             f"svfilter: warning: {message}", err=True
         )
-        yield
+        try:
+            yield
+        finally:
+            log.removeHandler(spoken)
+
+
+class _Spoken(logging.Handler):
+    """Print what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        click.echo(f"svfilter: {record.getMessage()}", err=True)

@@ -27,7 +27,10 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
     given = {name: options[name] for name in parameters if name not in names}
     constants = {name: value for name, value in given.items() if value is not None}
     quiet, verbose = options["quiet"], options["verbose"]
-    passed = ("boundary", "engine", "device", "memory", "tile", "format", "quality", "max_pixels")
+    passed = (
+        *("boundary", "engine", "verify", "device", "memory", "jobs", "tile"),
+        *("format", "quality", "max_pixels"),
+    )
     with warnings_on_stderr(quiet=quiet):
         from svfilter.pipeline import filter_file
 
@@ -38,15 +41,34 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
                 family,
                 maps,
                 constants=constants,
+                tolerance=_tolerance(options),
                 progress=progress,
                 **{name: options[name] for name in passed},
             )
-    if verbose:
+    if report.error_seen is not None and not quiet:
         click.echo(
-            f"svfilter: engine {report.engine} on {report.device}, error at most {report.error}; "
-            f"kernels reach {report.reach} px; tiles of {report.tile} px",
+            f"svfilter: verified: error at most {report.error_seen:.2g} in {report.windows_seen} "
+            f"windows; stated is {report.bound:.2g}",
             err=True,
         )
+    if verbose:
+        click.echo(
+            f"svfilter: engine {report.engine} on {report.device}, error at most "
+            f"{report.bound:.2g} of the image's range; kernels reach {report.reach} px; tiles of "
+            f"{report.tile} px",
+            err=True,
+        )
+        for name, reason in report.passed_over.items():
+            click.echo(f"svfilter: not {name}: {reason}", err=True)
+
+
+def _tolerance(options: dict[str, Any]) -> float | None:
+    if not options["exact"]:
+        tolerance: float | None = options["tolerance"]
+        return tolerance
+    if options["tolerance"] is not None:
+        raise click.UsageError("--exact and --tolerance exclude each other.")
+    return 0.0
 
 
 def _files(options: dict[str, Any], names: list[str]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What every engine is: a reason why not, and a way to run."""
+"""What every engine is: a reason why not, a bound, a cost, and a way to run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from svfilter import compiled
+
 if TYPE_CHECKING:
+    from svfilter.borders import Bordered
     from svfilter.field import KernelField
-    from svfilter.kernels.base import Array
+    from svfilter.kernels.base import Array, Family
+
+ROUNDING = 1e-6
+"""The error of an exact engine in float32: only rounding, for truncate up to 4."""
 
 
 def needs_gradient(image: Array, field: KernelField) -> bool:
@@ -22,13 +28,29 @@ def needs_gradient(image: Array, field: KernelField) -> bool:
 
 @dataclass(frozen=True)
 class Problem:
-    """What an engine must know to say whether it can run."""
+    """What an engine must know of the whole image to say whether it can run, and how well.
+
+    It holds nothing of a single window, so that what is decided from it leaves no trace.
+    """
 
     device: str
     """Where the arrays are: a torch device's name."""
+    narrowest: Family
+    """The family with each per-pixel parameter at the least value that it may have."""
+    widest: Family
+    """The same at the largest."""
     dtype: Literal["float32", "float64"] = "float32"
     """What is computed in."""
     needs_gradient: bool = False
+    tolerance: float = 0.0
+    """The largest error allowed, for an image with values in 0 to 1; 0: none but rounding."""
+    planes: int = 3
+    pixels: int = 1_000_000
+
+    def mean_taps(self) -> float:
+        """Guess the taps of a kernel: radii spread evenly from the narrowest to the widest."""
+        least, most = (2 * family.radius() + 1 for family in (self.narrowest, self.widest))
+        return (least * least + least * most + most * most) / 3
 
 
 class Engine(ABC):
@@ -40,7 +62,7 @@ class Engine(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     error: ClassVar[str]
-    """The largest error of any output value, for an image with values in 0 to 1."""
+    """The largest error of any output value, for an image with values in 0 to 1, in words."""
     automatic: ClassVar[bool] = True
     """Whether it may be chosen without being asked for by name."""
     arrays: ClassVar[Literal["numpy", "torch"]]
@@ -53,15 +75,58 @@ class Engine(ABC):
         """Say why the engine cannot run the problem, or None if it can."""
 
     @abstractmethod
-    def run(self, image: Array, field: KernelField, *, memory: int) -> Array:
-        """Filter an image that is already padded by the field's reach.
+    def bound(self, problem: Problem) -> float:
+        """Give the largest error of any output value, for an image with values in 0 to 1."""
+
+    @abstractmethod
+    def cost(self, problem: Problem) -> float:
+        """Estimate the seconds that one thread of a recent processor would take.
+
+        Only the ratios between engines matter; `svfilter bench` measures them.
+        """
+
+    def margin(self, problem: Problem, field: KernelField) -> int:
+        """Give how many pixels around a window are needed for the window's field."""
+        return field.reach
+
+    @abstractmethod
+    def run(
+        self,
+        image: Bordered,
+        field: KernelField,
+        problem: Problem,
+        *,
+        memory: int,
+        jobs: int | None = None,
+    ) -> Array:
+        """Filter a window.
 
         Args:
-            image: [..., H + 2·reach, W + 2·reach], floating point.
+            image: the window, [..., H, W] floating point, with the engine's margin around it.
             field: its per-pixel parameters are arrays of the image's dtype and device, of
                 shape [..., H, W] or [] (stationary).
+            problem: of the whole image.
             memory: bytes that the engine may use beyond image, field and result.
+            jobs: threads; default one for each core. The result does not depend on it.
 
         Returns:
             The result, [..., H, W]. It does not depend on how an image is cut into windows.
         """
+
+
+class CpuEngine(Engine):
+    """An engine on NumPy arrays, in float32."""
+
+    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    compiled: ClassVar[bool] = False
+    """Whether its functions are compiled by numba."""
+
+    def why_not(self, problem: Problem) -> str | None:
+        """It needs the CPU and float32, and gives no gradients."""
+        if not problem.device.startswith("cpu"):
+            return f"it runs on the CPU, and the device is {problem.device}"
+        if problem.needs_gradient:
+            return "it gives no gradients"
+        if problem.dtype != "float32":
+            return f"it computes in float32, and the image is {problem.dtype}"
+        return compiled.missing() if self.compiled else None

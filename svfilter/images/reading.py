@@ -72,10 +72,10 @@ class ImageReader:
 
     def read(self, window: Window) -> Array:
         """Give a window's pixels, [C, h, w] float32, a copy."""
-        pixels = self._pixels[window.rows, window.cols].transpose(2, 0, 1)
-        if self.dtype.kind == "f":
-            return pixels.astype(np.float32)
-        return pixels.astype(np.float32) / np.float32(np.iinfo(self.dtype).max)
+        values = self._pixels[window.rows, window.cols].transpose(2, 0, 1).astype(np.float32)
+        if self.dtype.kind == "u":
+            values /= np.float32(np.iinfo(self.dtype).max)
+        return values
 
 
 def open_image(source: str, *, max_pixels: int | None = None) -> ImageReader:

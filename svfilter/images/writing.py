@@ -38,7 +38,9 @@ class ImageWriter:
         """Take a window's pixels [C, h, w]: as read, integers rounded from 0..1."""
         if self._pixels.dtype.kind == "u":
             largest = np.iinfo(self._pixels.dtype).max
-            planes = np.rint(np.clip(planes, 0, 1) * np.float32(largest))
+            planes = np.clip(planes, 0, 1)
+            planes *= np.float32(largest)
+            np.rint(planes, out=planes)
         self._pixels[window.rows, window.cols] = planes.transpose(1, 2, 0)
 
     def close(self) -> None:

@@ -53,6 +53,8 @@ class Family(ABC):
     """
 
     summary: ClassVar[str]
+    even: ClassVar[bool] = False
+    """Whether w(dy, dx) = w(|dy|, |dx|) for all kernels: then a quarter of the taps tells all."""
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -62,6 +64,10 @@ class Family(ABC):
     @abstractmethod
     def radius(self) -> int:
         """Give the reach in pixels of the widest kernel: no tap lies beyond it."""
+
+    @abstractmethod
+    def radii(self) -> Array:
+        """Give the reach of every pixel's own kernel, int64; 0 is the identity."""
 
     @abstractmethod
     def weights(self, dy: Array, dx: Array) -> Array:

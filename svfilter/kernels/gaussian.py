@@ -45,6 +45,7 @@ class Gaussian(Family):
     """
 
     summary: ClassVar[str] = "isotropic Gaussian"
+    even: ClassVar[bool] = True
 
     sigma: Array = per_pixel(
         8.0,
@@ -64,6 +65,13 @@ class Gaussian(Family):
     def radius(self) -> int:
         """Give r(σ) of the largest σ."""
         return math.floor(extent(self.truncate * self.sigma)[1] + 0.5)
+
+    def radii(self) -> Array:
+        """Give r(σ) at every pixel, int64."""
+        xp = array_namespace(self.sigma)
+        return xp.astype(
+            xp.floor(xp.astype(self.truncate * self.sigma, xp.float64) + 0.5), xp.int64
+        )
 
     def weights(self, dy: Array, dx: Array) -> Array:
         """Give w(dy, dx; σ)."""

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Installs what the benchmarks compare with, on Debian and Ubuntu. svfilter needs none of it.
+set -eu
+apt-get update
+apt-get install --yes imagemagick gegl ffmpeg
+python -m pip install opencv-python-headless scipy

@@ -1,0 +1,149 @@
+"""Single values and rows in memory, for compiled code that is handed addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from svfilter.compiled.machine import BYTES, HUGE, LANES, WILD
+from svfilter.compiled.simd import F32, I64, INTEGERS, Lanes, intrinsic, jit
+
+_EXPONENT = 0x7F800000
+"""The bits of a float32 that are all set in NaN and infinities."""
+_HUGE = 252 << 23
+"""The same bits of 2**125: sums of larger values might become infinite."""
+_LARGE = 2.0**125
+
+
+def _loading(kind: Any) -> Any:
+    return lambda context, builder, signature, arguments: Lanes(builder).load(arguments[0], 0, kind)
+
+
+@intrinsic
+def peek(context: Any, address: Any) -> Any:
+    """Give the float32 at an address."""
+    return types.float32(types.int64), _loading(F32)
+
+
+@intrinsic
+def peek_index(context: Any, address: Any) -> Any:
+    """Give the int64 at an address."""
+    return types.int64(types.int64), _loading(I64)
+
+
+@intrinsic
+def poke(context: Any, address: Any, value: Any) -> Any:
+    """Store a float32 at an address."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, value = arguments
+        Lanes(builder).store(value, address)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float32), write
+
+
+@intrinsic
+def poke_index(context: Any, address: Any, value: Any) -> Any:
+    """Store an int64 at an address."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        Lanes(builder).store(arguments[1], arguments[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), write
+
+
+@intrinsic
+def copy_vector(context: Any, target: Any, source: Any) -> Any:
+    """Copy LANES values."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = Lanes(builder)
+        lanes.store(lanes.load(arguments[1]), arguments[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), write
+
+
+@intrinsic
+def clear(context: Any, address: Any, count: Any) -> Any:
+    """Store `count` vectors of zeros, one or more."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = Lanes(builder)
+        size = builder.mul(arguments[1], I64(BYTES))
+        with lanes.loop(I64(0), size, BYTES) as (offset, _, _leave):
+            lanes.store(lanes.constant(0.0), arguments[0], offset)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), write
+
+
+@intrinsic
+def _copy_finite(context: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy `count` vectors, one or more, with 0 for NaN and infinities; give what was seen."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        b, lanes = builder, Lanes(builder)
+        target, source, count = arguments
+        mask = lanes.constant(_EXPONENT, INTEGERS)
+        none = lanes.constant(0, INTEGERS)
+        with lanes.loop(I64(0), b.mul(count, I64(BYTES)), BYTES, none, none) as (
+            offset, (wild, largest), leave,
+        ):  # fmt: skip
+            values = lanes.load(source, offset)
+            exponent = b.and_(b.bitcast(values, INTEGERS), mask)
+            here = b.icmp_unsigned("==", exponent, mask)
+            lanes.store(b.select(here, lanes.constant(0.0), values), target, offset)
+            finite = b.select(here, none, exponent)
+            bigger = b.select(b.icmp_unsigned(">", finite, largest), finite, largest)
+            leave([b.or_(wild, b.zext(here, INTEGERS)), bigger])
+        wild, largest = lanes.results
+        huge = b.icmp_unsigned(">=", largest, lanes.constant(_HUGE, INTEGERS))
+        seen = b.or_(wild, b.shl(b.zext(huge, INTEGERS), lanes.constant(1, INTEGERS)))
+        return b.zext(lanes.fold(b.or_, seen), I64)
+
+    return types.int64(types.int64, types.int64, types.int64), write
+
+
+@jit
+def copy_some(target: int, source: int, count: int) -> None:
+    """Copy up to LANES values."""
+    if count == LANES:
+        copy_vector(target, source)
+    else:
+        for i in range(count):
+            poke(target + 4 * i, peek(source + 4 * i))
+
+
+@jit
+def _gather(target: int, source: int, cols: int, first: int, stop: int) -> int:
+    """Copy the pixels first to stop, each from the column that the index names."""
+    seen = 0
+    for i in range(first, stop):
+        col = peek_index(cols + 8 * i)
+        value = peek(source + 4 * col) if col >= 0 else types.float32(0)
+        if value - value != 0:
+            value = types.float32(0)
+            seen |= WILD
+        if abs(value) >= _LARGE:
+            seen |= HUGE
+        poke(target + 4 * i, value)
+    return seen
+
+
+@jit
+def load_row(target: int, source: int, cols: int, count: int, run: int, run_stop: int) -> Any:
+    """Copy a row with its border: pixel i comes from column cols[i], or is 0 where that is −1.
+
+    NaN and infinities become 0; the result tells what was seen. From `run` to `run_stop` the
+    columns follow each other, which is nearly all of a row.
+    """
+    seen = _gather(target, source, cols, 0, min(run, count))
+    vectors = max(run_stop - run, 0) // LANES
+    if vectors > 0:
+        begin = source + 4 * peek_index(cols + 8 * run)
+        seen |= _copy_finite(target + 4 * run, begin, vectors)
+    return seen | _gather(target, source, cols, run + vectors * LANES, count)

@@ -1,0 +1,94 @@
+"""A result compared with the oracle's, in a few places."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from svfilter.engines import ENGINES
+from svfilter.errors import VerificationFailed
+from svfilter.functional import filter_window
+from svfilter.tiles import Window
+
+if TYPE_CHECKING:
+    from svfilter.engines.base import Engine, Problem
+    from svfilter.field import KernelField
+    from svfilter.kernels.base import Array
+
+WINDOWS, SIDE = 8, 3
+"""How many windows are compared, and their side in pixels: the oracle is slow."""
+
+
+@dataclass
+class Verification:
+    """Compares small windows of an engine's own result, drawn at random, with plain loops."""
+
+    engine: Engine
+    problem: Problem
+    size: tuple[int, int]
+    boundary: str
+    span: float
+    """Of which errors are a share: the image's range of values, or their size if it is larger."""
+    error_seen: float = 0.0
+    windows_seen: int = 0
+    _places: list[tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = [
+            (random.randrange(self.size[0]), random.randrange(self.size[1])) for _ in range(WINDOWS)
+        ]
+
+    def compare(
+        self,
+        read: Callable[[Window], Array],
+        kernels: KernelField,
+        window: Window,
+        filtered: Array,
+    ) -> None:
+        """Compare the places drawn that lie in a window with its result, a NumPy array.
+
+        Raises:
+            VerificationFailed: an error is larger than the engine states.
+        """
+        for row, col in self._places:
+            top, left = row - window.row_off, col - window.col_off
+            if not (0 <= top < window.height and 0 <= left < window.width):
+                continue
+            height, width = min(SIDE, window.height - top), min(SIDE, window.width - left)
+            inside = Window(top, left, height, width)
+            truth = filter_window(
+                read,
+                kernels.window(inside),
+                Window(row, col, height, width),
+                size=self.size,
+                boundary=self.boundary,
+                engine=ENGINES["reference"],
+                problem=self.problem,
+                memory=0,
+            )
+            got = filtered[..., inside.rows, inside.cols]
+            self._take(_largest_error(got, truth))
+
+    def _take(self, error: float) -> None:
+        self.error_seen = max(self.error_seen, error / (self.span or 1))
+        self.windows_seen += 1
+        bound = self.engine.bound(self.problem)
+        if self.error_seen > bound:
+            raise VerificationFailed(
+                f"engine {self.engine.name} is off by {self.error_seen:.2g}, but states "
+                f"{bound:.2g}; nothing was written. Please report this, with the image"
+            )
+
+
+def _largest_error(got: Array, truth: Array) -> float:
+    """Give the largest difference; NaN and infinities must be the same in the same places."""
+    import numpy as np
+
+    finite = np.isfinite(truth)
+    if not np.array_equal(np.where(finite, 0, got), np.where(finite, 0, truth), equal_nan=True):
+        return math.inf
+    error = float(np.abs(got[finite] - truth[finite]).max(initial=0))
+    return math.inf if math.isnan(error) else error
