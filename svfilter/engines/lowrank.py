@@ -35,8 +35,8 @@ class LowRank(CpuEngine):
     by Fourier transform. Kernels of radius 0 are the identity, bit for bit. NaN and infinities
     spread over the square that the pixel's own kernel spans.
 
-    The bound is ½‖K − K̂‖₁ at every sample of the codebook and halfway between them, and a quarter
-    more for what lies beside them: measured, not proven. How an
+    The bound is ½‖K − K̂‖₁ at every sample of the codebook, at quarters of the way to the next and
+    on both sides of where a radius grows, and a tenth more: measured, not proven between. How an
     image is cut into windows changes the rounding of the transforms, and so the last bits.
 
     Cost: rank + 1 Fourier transforms of each padded plane; independent of kernel_size but for
