@@ -2,10 +2,9 @@
 
     K(θ) ≈ Σ_r c_r(θ) · K(θ_r)
 
-The codebook is the family sampled along its one varying parameter. Its rank, as its singular
-values would tell it, is small, because neighbouring kernels are alike. The basis are members of
-the codebook itself, picked by pivoting: nearly as few as singular vectors would be, and they need
-no storing, for the family makes them when they are wanted.
+The codebook is the family sampled along its one varying parameter. Its rank is small, because
+neighbouring kernels are alike. The basis are members of the codebook itself, picked by pivoting:
+they need no storing, for the family makes them when they are wanted.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each module with a `KERNEL` is one function. It is handed addresses and sizes, never arrays, so
 that one signature serves every layout, and it runs without the interpreter's lock. numba makes
 machine code of it; what is kept is that code, which LLVM alone puts back into a process, in a
-twentieth of the time that numba takes to start.
+tenth of the time that numba takes to start.
 """
 
 from __future__ import annotations

@@ -228,7 +228,8 @@ def _tile(
     scratch: int,  # `scratch_bytes` of them
 ) -> int:
     """Filter a tile of up to 4 planes; give what `load_row` saw."""
-    reach = _reach(sigma, sigma_row, height, width, truncate)
+    # Never beyond the memory, even if a radius was rounded otherwise where that was measured.
+    reach = min(_reach(sigma, sigma_row, height, width, truncate), margin)
     sums = scratch
     totals = sums + ROWS * _SUMS
     sigmas = totals + ROWS * _SUMS
@@ -254,7 +255,7 @@ def _tile(
         for x in range(0, width, LANES):
             own = min(LANES, width - x)
             largest = _read_sigma(sigmas, sigma + y * sigma_row + 4 * x, sigma_row, low, own)
-            radius = _radius(largest, truncate)
+            radius = min(_radius(largest, truncate), reach)
             here = pixels + (y + reach) * pitch + 4 * (x + reach)
             if radius > 0:
                 for r in range(ROWS):

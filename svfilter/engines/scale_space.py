@@ -184,6 +184,7 @@ class ScaleSpace(CpuEngine):
         from svfilter.compiled.planes import Kernel, filter_planes
 
         chain = _chosen(problem)
+        assert self.margin(problem, field) <= image.margin, "else it would leave its memory"
         table = chain.padded_table(machine.HALF)
         kernel = Kernel(
             function=compiled.kernel("cascade"),
