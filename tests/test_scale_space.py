@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svfilter import Gaussian, KernelField, filter_image
+from svfilter.compiled import machine
 from svfilter.engines.base import ROUNDING
 from svfilter.engines.scale_space import Chain, chains
 
@@ -149,29 +150,22 @@ def test_the_worst_image_attains_a_good_part_of_the_bound_and_no_more(
 # The stored chains ---------------------------------------------------------------------------
 
 
-def sigmas_of(chain: Chain) -> np.ndarray:
-    """Give the sigma of each row of the table, float64."""
-    start = np.float32(0.5).view(np.int32)
-    bits = start + (np.arange(len(chain.table), dtype=np.int32) << chain.shift)
-    return bits.view(np.float32).astype(np.float64) - 0.5
-
-
 def levels_of(chain: Chain, reach: int) -> np.ndarray:
-    """Give the profiles of the levels, [K, 2 · reach + 1], float64."""
+    """Give the profiles of the levels as they grow, [K, 2 · reach + 1], float64."""
     levels = np.zeros((len(chain.dilations) + 1, 2 * reach + 1))
     levels[0, reach] = 1
-    for k, (d, a) in enumerate(zip(chain.dilations, chain.sides.astype(np.float64), strict=True)):
+    for k, (d, b) in enumerate(zip(chain.dilations, chain.sides.astype(np.float64), strict=True)):
         before = levels[k]
-        levels[k + 1] = (1 - 2 * a) * before + a * (np.roll(before, d) + np.roll(before, -d))
+        levels[k + 1] = before + b * (np.roll(before, d) + np.roll(before, -d))
     return levels
 
 
 def coefficients_of(chain: Chain, sigma: np.float32) -> np.ndarray:
-    """Give c(σ), as the table's rows follow from the bits of σ + ½."""
-    start, bits = (v.view(np.int32) for v in (np.float32(0.5), sigma + np.float32(0.5)))
-    row, rest = divmod(int(bits - start), 2**chain.shift)
-    low, high = chain.table[row].astype(np.float64), chain.table[row + 1].astype(np.float64)
-    return low + rest / 2**chain.shift * (high - low)
+    """Give c(σ) [K] for the levels as they grow, as the segment's polynomials say."""
+    segment = np.searchsorted(chain.begins, sigma, side="right") - 1
+    scale, shift = chain.ways[segment].astype(np.float64)
+    polynomials = chain.coefficients[segment].astype(np.float64)
+    return polynomials @ (scale * float(sigma) + shift) ** np.arange(polynomials.shape[1])
 
 
 def error_of(chain: Chain, levels: np.ndarray, sigma: np.float32) -> float:
@@ -198,11 +192,13 @@ def test_a_stored_bound_holds_at_any_sigma(chain: Chain, rng: np.random.Generato
             chain.sigma_max * rng.random(count) ** 2,
             rng.uniform(0, min(chain.sigma_max, 2), count),
             (rng.integers(1, 4 * int(chain.sigma_max), count) - 0.5) / 4,  # where radii jump
+            chain.begins,
             [chain.sigma_max],
         ]
     ).astype(np.float32)
-    jumps = np.nextafter(sigmas[2 * count : 2 * count + 20], np.float32(0))
-    found = [error_of(chain, levels, sigma) for sigma in np.concatenate([sigmas, jumps])]
+    before = np.nextafter(sigmas[2 * count :][:20], np.float32(0))
+    ends = np.nextafter(chain.begins[1:], np.float32(0))
+    found = [error_of(chain, levels, sigma) for sigma in np.concatenate([sigmas, before, ends])]
     assert max(found) <= chain.bound + ROUNDING
     assert max(found) >= 0.5 * chain.bound, "the bound says little"
     assert chain.bound <= chain.tolerance
@@ -210,27 +206,40 @@ def test_a_stored_bound_holds_at_any_sigma(chain: Chain, rng: np.random.Generato
 
 @ALL
 def test_a_stored_chain_is_what_the_engine_takes_it_for(chain: Chain) -> None:
-    levels, sigmas = len(chain.dilations) + 1, sigmas_of(chain)
-    assert chain.table.shape == (len(chain.levels) + 1, levels)
-    assert chain.sides.shape == (levels - 1,)
-    assert sigmas[-1] > chain.sigma_max >= sigmas[-3]
+    count, segments = len(chain.dilations) + 1, len(chain.begins)
+    assert chain.sides.shape == (count - 1,)
+    assert chain.ways.shape == (segments, 2)
+    assert chain.coefficients.shape == (segments, count, machine.TERMS)
+    assert chain.levels.shape == (segments,)
     assert np.float32(chain.sigma_max) == chain.sigma_max
-
-    sides = chain.sides.astype(np.float64)
-    assert ((np.float32(1) - np.float32(2) * chain.sides).astype(np.float64) == 1 - 2 * sides).all()
     assert (chain.dilations >= 1).all()
-    assert np.abs(1 - chain.table.astype(np.float64).sum(1)).max() <= ROUNDING
+    assert (chain.sides > 0).all()
 
-    sharp = sigmas <= 0.125
-    assert sharp.sum() >= 2
-    np.testing.assert_array_equal(chain.table[sharp], np.eye(levels)[:1].repeat(sharp.sum(), 0))
-    assert (chain.levels[sharp[1:]] == 0).all()
+    assert chain.begins[0] == 0
+    assert chain.begins[1] == 0.125, "what the radius of the kernel makes the identity, no more"
+    assert (np.diff(chain.begins) > 0).all()
+    assert chain.begins[-1] < chain.sigma_max
+    identity = np.zeros(chain.coefficients.shape[1:])
+    identity[0, 0] = 1
+    np.testing.assert_array_equal(chain.coefficients[0], identity)
+    np.testing.assert_array_equal(chain.ways[0], [0, 0])
+    assert chain.levels[0] == 0
 
+    ends = np.append(chain.begins[1:], chain.sigma_max)
+    for at, sigmas in ((-1, chain.begins[1:]), (1, ends[1:])):
+        t = chain.ways[1:, 0].astype(np.float64) * sigmas + chain.ways[1:, 1]
+        np.testing.assert_allclose(t, at, rtol=0, atol=1e-5)
     assert (np.diff(chain.levels) >= 0).all()
-    for cell, last in enumerate(chain.levels):
-        assert (chain.table[cell : cell + 2, last + 1 :] == 0).all()
-    used = [np.flatnonzero(row).max(initial=0) for row in chain.table]
-    np.testing.assert_array_equal(chain.levels, np.maximum(used[:-1], used[1:]))
+    for segment, last in enumerate(chain.levels):
+        assert (chain.coefficients[segment, last + 1 :] == 0).all()
+        assert (chain.coefficients[segment, last] != 0).any()
+    assert chain.levels[-1] == count - 1, "no level that is never used"
+
+    reach = int(chain.dilations.sum())
+    sums = levels_of(chain, reach).sum(1) ** 2
+    assert sums.max() < 2.0**60, "what values that are not huge leave room for"
+    for sigma in np.linspace(0, chain.sigma_max, 500, dtype=np.float32):
+        assert abs(1 - coefficients_of(chain, sigma) @ sums) <= ROUNDING
 
 
 @ALL
@@ -242,7 +251,9 @@ def test_rounding_is_no_more_than_is_stated(chain: Chain) -> None:
     way = Way("scale_space", chain.tolerance)
     stated = way.allowed(white, field) - chain.bound
     assert 0 < stated < 1e-5, "this is not the chain that is taken"
-    blended = [coefficients_of(chain, s).sum() for s in sigma.flat]
+    reach = int(chain.dilations.sum())
+    grown = levels_of(chain, reach).sum(1) ** 2
+    blended = [coefficients_of(chain, s) @ grown for s in sigma.flat]
     off = np.abs(way.filter(white, field) - np.reshape(blended, sigma.shape))
     assert off.max() <= stated
 
@@ -253,3 +264,12 @@ def test_levels_reach_as_far_as_the_kernels(chain: Chain) -> None:
     sigmas = np.linspace(0, chain.sigma_max, 4001, dtype=np.float32)
     short = [float(s) for s in sigmas if chain.reach(s) < math.floor(4 * float(s) + 0.5)]
     assert not short
+
+
+def test_a_margin_that_is_too_small_is_noticed_before_memory_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    field = KernelField(Gaussian(sigma=np.full((9, 40), 4, np.float32)))
+    monkeypatch.setattr(Chain, "reach", lambda chain, sigma: int(chain.dilations.sum()) - 1)
+    with pytest.raises(AssertionError, match="margin"):
+        Way("scale_space", LOOSE).filter(np.ones((9, 40), np.float32), field)

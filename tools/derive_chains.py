@@ -21,15 +21,19 @@ How a chain is derived:
    in one to five minutes for each chain, from random dilations of 0.9 to 1.6 times the sigma
    reached; the chains up to 64 began as those up to 16 with their last levels once more, four
    times as far apart. `derive` takes them as they are; --seconds searches on from there.
-3. `tabulate` gives each sigma of a table the fewest levels that meet the tolerance.
-4. `prove` bounds E between the sigmas, too.
+3. `segmented` cuts 0 ≤ σ ≤ sigma_max into segments, in each of which the c_k are polynomials of
+   σ, and gives each segment the fewest levels that meet the tolerance.
+4. `prove` bounds E between its samples, too.
 
-A table's row follows from the bits of a float32, so that rows are close where sigma is small:
+In segment s, where begins[s] ≤ σ < begins[s + 1],
 
-    bits = int32(σ + ½) − int32(½),   row + fraction = bits / 2^(23 − log2(per_octave))
+    c_k(σ) · Π_{j ≤ k} (1 − 2a_j)² = Σ_j coefficients[s, k, j] · t^j
 
-and c is interpolated between a row and the next. The bounds hold for exact sums. Rounding σ + ½
-to float32 moves σ by at most 4e-6, and E by less than 1e-6: the bounds leave room for that.
+    t = ways[s, 0] · σ + ways[s, 1]  in −1..1
+
+for the engine filters by [b, 1, b], b = a / (1 − 2a), which saves it a multiplication, and its
+levels grow. `sides` are the b. The bounds hold for these stored float32 and exact sums. Rounding
+t moves σ by less than 1e-6 of itself, and E by less than 1e-6: the bounds leave room for that.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +57,10 @@ DATA = Path(__file__).parent.parent / "svfilter" / "engines" / "scale_space.npz"
 LOOSE, TIGHT = 0.5 / 255, 2.5e-4
 MARGIN = 0.995
 """The part of a tolerance that a bound may take."""
+TERMS = 5
+"""Coefficients of each polynomial."""
+RATIO = {LOOSE: 1.6, TIGHT: 1.3}
+"""The largest sigma of a segment by its least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +71,23 @@ class Chain:
     tolerance: float
     dilations: Ints
     sides: Floats
-    per_octave: int
     bound: float = math.inf
-    table: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    begins: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    ways: Floats = field(default_factory=lambda: np.empty((0, 2), np.float32))
+    coefficients: Floats = field(default_factory=lambda: np.empty((0, 0, TERMS), np.float32))
     levels: Ints = field(default_factory=lambda: np.empty(0, np.int32))
-    """For each cell between two rows the last level that either row uses."""
+    """For each segment the last level that it uses."""
+
+    @property
+    def shares(self) -> Floats:
+        """The a that the sides are stored for."""
+        b = self.sides.astype(float)
+        return b / (1 + 2 * b)
+
+    @property
+    def shrinks(self) -> Floats:
+        """What makes c of the stored coefficients, [K, 1]: Π (1 − 2a)⁻², for they shrink."""
+        return np.cumprod(np.append(1, (1 + 2 * self.sides.astype(float)) ** 2))[:, None]
 
     @property
     def reach(self) -> int:
@@ -279,105 +300,156 @@ def changed(dilations: Ints, sides: Floats, rng: np.random.Generator) -> tuple[I
     return dilations[order], np.clip(sides[order], 0.02, 0.35)
 
 
-# The table ------------------------------------------------------------------------------------
+# The segments ---------------------------------------------------------------------------------
 
 
-def row_sigmas(sigma_max: float, per_octave: int) -> Floats:
-    """Give the sigma of each row: from 0 to the one after sigma_max's."""
-    half, top = np.array([0.5, sigma_max + 0.5], np.float32).view(np.int32)
-    step = 2**23 // per_octave
-    bits = np.arange(half, top + 2 * step, step, dtype=np.int32)[: (top - half) // step + 2]
-    return bits.view(np.float32).astype(np.float64) - 0.5
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """What c is for sigmas from begin to end: one row of a chain's arrays, in float64."""
+
+    begin: float
+    end: float
+    way: Floats
+    coefficients: Floats
+    level: int
+
+    def mix(self, sigma: Floats) -> Floats:
+        """Give c(σ), [S, K]."""
+        t = self.way[0] * sigma + self.way[1]
+        return np.vander(t, TERMS, increasing=True) @ self.coefficients.T
+
+    def bend(self) -> float:
+        """Bound Σ_k |∂²c_k / ∂σ²|, for |t| ≤ 1."""
+        j = np.arange(TERMS)
+        return float((np.abs(self.coefficients) @ (j * (j - 1))).sum() * self.way[0] ** 2)
 
 
-def fitted_rows(chain: Chain, allowed: Floats) -> Floats:
-    """Fit each row with as few levels as its error allows, and no fewer than the row before."""
-    octant = Octant(chain.reach, thin=chain.reach > 200)
-    basis = octant.square(composites(chain.dilations, chain.sides, chain.reach)[0])
-    sigma = np.minimum(row_sigmas(chain.sigma_max, chain.per_octave), chain.sigma_max)
-    table = np.zeros((len(sigma), len(basis)), np.float32)
-    table[:, 0] = 1  # all there is to rows of radius 0
-    row, level = int(np.sum(sigma <= 0.125)), 1
-    while row < len(sigma):
-        some = sigma[row : row + 32]
-        # A row at a jump of the radius belongs to a cell with either radius.
-        below, above = (
-            octant.square(gaussians(some, radius_of(near), chain.reach))
-            for near in (some - 1e-9, some)
-        )
-        mixed = mix(basis[: level + 1], (below + above) / 2, octant.counts, sweeps=16)
-        jump = (above - below) / 2
-        farther = np.maximum(
-            np.abs(mixed.residual - jump) @ octant.counts,
-            np.abs(mixed.residual + jump) @ octant.counts,
-        )
-        good = (farther / 2 <= allowed[row : row + 32]) | (level == len(basis) - 1)
-        taken = len(good) if good.all() else int(good.argmin())
-        table[row : row + taken, : level + 1] = mixed.coefficients[:taken]
-        row, level = row + taken, level + (taken < len(good))
-    return table
+def segments(chain: Chain) -> Iterator[Segment]:
+    """Give a chain's segments."""
+    ends = np.append(chain.begins[1:], chain.sigma_max)
+    parts = chain.begins, ends, chain.ways, chain.coefficients, chain.levels
+    for begin, end, way, coefficients, level in zip(*parts, strict=True):
+        wide = way.astype(float), coefficients.astype(float) * chain.shrinks
+        yield Segment(float(begin), float(end), *wide, int(level))
 
 
-def tabulate(chain: Chain) -> Chain:
-    """Fill the table, and tighten its rows until no cell between them exceeds the tolerance."""
-    rows = row_sigmas(chain.sigma_max, chain.per_octave)
-    # What the interpolation adds between two rows (see `prove`) is theirs to leave free.
-    bend = curvature(rows, radius_of(rows), chain.reach) * np.gradient(rows) ** 2 / 16
-    allowed = np.maximum(0.993 * chain.tolerance - bend, 0.5 * chain.tolerance)
-    for _ in range(6):
-        table = fitted_rows(chain, allowed)
-        last = np.maximum.accumulate(((table != 0) * np.arange(table.shape[1])).max(1))
-        chain = replace(chain, table=table, levels=last[1:].astype(np.int32))
-        cells, _, bounds = prove(chain)
-        over = bounds > MARGIN * chain.tolerance
-        if not (over & (chain.levels[cells] < table.shape[1] - 1)).any():
-            break
-        for row in np.union1d(cells[over], cells[over] + 1):
-            allowed[row] *= 0.94
-    return replace(chain, bound=float(bounds.max()))
+def segmented(chain: Chain) -> Chain:
+    """Cut sigma into segments, and fit each with as few levels as the tolerance allows.
+
+    A segment has no fewer levels than the one before it. The first is the identity.
+    """
+    ratios = math.log(chain.sigma_max / 0.25) / math.log(RATIO[chain.tolerance])
+    edges = np.geomspace(0.25, chain.sigma_max, math.ceil(ratios) + 1)
+    edges = np.append(0.125, edges).astype(np.float32).astype(float)
+    identity = np.eye(1, TERMS).repeat(1 + len(chain.sides), 0)
+    identity[1:] = 0
+    found = [Segment(0, 0.125, np.zeros(2), identity, 0)]
+    for low, high in pairwise(edges.tolist()):
+        for level in range(max(found[-1].level, 1), len(chain.sides) + 1):
+            segment = fitted(chain, low, high, level)
+            if bound_of(chain, segment) <= MARGIN * chain.tolerance:
+                break
+        found.append(segment)
+    chain = replace(
+        chain,
+        begins=np.array([one.begin for one in found], np.float32),
+        ways=np.array([one.way for one in found], np.float32),
+        coefficients=np.array([one.coefficients / chain.shrinks for one in found], np.float32),
+        levels=np.array([one.level for one in found], np.int32),
+    )
+    return replace(chain, bound=max(prove(chain)))
+
+
+def fitted(chain: Chain, low: float, high: float, level: int) -> Segment:
+    """Make the largest E between two sigmas small, c being polynomials that use some levels.
+
+    As in `mix`, weights turn least squares into L1, here for all sigmas of the segment at once;
+    and weights of the sigmas raise the worst of them.
+    """
+    reach = widest(high, chain.dilations[:level])
+    octant = Octant(reach, thin=reach > 50)
+    basis = octant.square(composites(chain.dilations, chain.shares, reach)[0][: level + 1])
+    nodes = (low + high) / 2 + (high - low) / 2 * np.cos(np.pi * (np.arange(26) + 0.5) / 26)
+    jumps = jumps_between(low, high)[:8]
+    sigma = np.concatenate([nodes, jumps - 1e-9, jumps])
+    way = np.array([2 / (high - low), -(high + low) / (high - low)], np.float32).astype(float)
+    powers = np.polynomial.chebyshev.chebvander(way[0] * sigma + way[1], TERMS - 1)
+    kernels = octant.square(gaussians(sigma, radius_of(sigma), reach))
+    steps, wanted, counts = np.diff(basis, axis=0), kernels - basis[0], octant.counts
+    size, share = level * TERMS, np.ones(len(sigma))
+    weights = np.broadcast_to(counts, wanted.shape)
+    best, least = np.empty(0), math.inf
+    for sweep in range(20):
+        matrix, right = np.zeros((size, size)), np.zeros(size)
+        for own, power, kernel in zip(weights * share[:, None], powers, wanted, strict=True):
+            weighted = steps * own
+            matrix += np.kron(weighted @ steps.T, np.outer(power, power))
+            right += np.kron(weighted @ kernel, power)
+        z = solve(matrix, right, 1e-13).reshape(level, TERMS)
+        residual = wanted - powers @ z.T @ steps
+        error = 0.5 * np.abs(residual) @ counts
+        if error.max() < least:
+            best, least = z, error.max()
+        floor = 2e-3 * np.abs(residual).max(1, keepdims=True) + 1e-14
+        weights = np.sqrt(weights * counts / (np.abs(residual) + floor))
+        if sweep > 3:
+            share = np.sqrt(share * (error / error.max()) ** 8)
+    one = np.eye(1, TERMS)
+    c = -np.diff(np.concatenate([one, best, 0 * one]), axis=0)
+    coefficients = np.zeros((1 + len(chain.sides), TERMS))
+    for k, row in enumerate(c):
+        monomials = np.polynomial.chebyshev.cheb2poly(row)
+        coefficients[k, : len(monomials)] = monomials
+    stored = (coefficients / chain.shrinks).astype(np.float32)
+    return Segment(low, high, way, stored * chain.shrinks, level)
 
 
 # The proof ------------------------------------------------------------------------------------
 
 
-def prove(chain: Chain) -> tuple[Ints, Floats, Floats]:
-    """Bound E on every piece of 0 ≤ σ ≤ sigma_max; give the pieces' cells, starts and bounds.
+def prove(chain: Chain) -> list[float]:
+    """Bound E on every segment of 0 ≤ σ ≤ sigma_max."""
+    return [bound_of(chain, segment) for segment in segments(chain)]
 
-    A piece lies within a cell and between two jumps of the radius, at σ = (r − ½) / 4. There K̂
-    is affine in σ and K smooth, so that between two samples δ apart
 
-        E(σ) ≤ the larger E of both + δ² / 16 · sup ‖∂²K/∂σ²‖₁,
+def bound_of(chain: Chain, segment: Segment) -> float:
+    """Bound E on a segment.
 
-    for linear interpolation is off by δ² / 8 · sup at most, and E takes half the norm (K and
-    its chord have the same sum). Samples are at 8 or more steps a cell, 4 for the largest
-    chains; at a piece's upper end K has still the radius below the jump. The supremum is the
-    largest of the samples', doubled for what may lie between them.
+    A piece lies within the segment and between two jumps of the radius. There K and K̂ are
+    smooth, so that between two samples δ apart
+
+        E(σ) ≤ the larger E of both + δ² / 8 · (sup ‖∂²K/∂σ²‖₁ + sup Σ_k |∂²c_k/∂σ²|)
+
+    for linear interpolation is off by δ² / 8 · sup at most, E is no more than the norm, and
+    ‖b_k⊗b_k‖₁ = 1. Samples are so close that this adds a hundredth of the tolerance; at a
+    piece's upper end K has still the radius below the jump. The first supremum is the largest
+    of 17 samples', doubled for what may lie between them.
     """
-    rows = row_sigmas(chain.sigma_max, chain.per_octave)
-    jumps = (np.arange(1, 4 * chain.sigma_max + 1) - 0.5) / 4
-    marks = np.union1d(rows, jumps)
-    marks = np.append(marks[marks < chain.sigma_max], chain.sigma_max)
-    low, high = marks[:-1], marks[1:]
-    cells = np.searchsorted(rows, low, side="right") - 1
-    radius = radius_of((low + high) / 2)
-    octant = Octant(chain.reach)
-    basis = octant.square(composites(chain.dilations, chain.sides, chain.reach)[0])
-    start, rise = (
-        chain.table[:-1].astype(np.float64),
-        np.diff(chain.table.astype(np.float64), axis=0),
-    )
-    samples = 8 if chain.sigma_max <= 16 else 4
-    worst, bend = np.zeros((2, len(low)))
-    for sigma in np.linspace(low, high, samples + 1):
-        along = (sigma - rows[cells]) / (rows[cells + 1] - rows[cells])
-        coefficients = start[cells] + along[:, None] * rise[cells]
-        bend = np.maximum(bend, curvature(sigma, radius, chain.reach))
-        for part in np.array_split(np.arange(len(low)), 1 + len(low) * len(octant.counts) // 2**22):
-            kernels = octant.square(gaussians(sigma[part], radius[part], chain.reach))
-            off = kernels - coefficients[part] @ basis
+    reach = widest(segment.end, chain.dilations[: segment.level])
+    octant = Octant(reach)
+    basis = octant.square(composites(chain.dilations, chain.shares, reach)[0][: segment.level + 1])
+    worst = 0.0
+    for low, high in pairwise(
+        [segment.begin, *jumps_between(segment.begin, segment.end), segment.end]
+    ):
+        radius = radius_of(np.array([(low + high) / 2]))
+        some = np.linspace(low, high, 17)
+        bend = 2 * curvature(some, radius.repeat(17), reach).max() + segment.bend()
+        count = 2 + int((high - low) * math.sqrt(bend / (8 * 0.01 * chain.tolerance)))
+        sigma = np.linspace(low, high, count)
+        between = ((high - low) / (count - 1)) ** 2 / 8 * bend
+        for part in np.array_split(sigma, 1 + count * len(octant.counts) // 2**22):
+            kernels = octant.square(gaussians(part, radius.repeat(len(part)), reach))
+            off = kernels - segment.mix(part)[:, : segment.level + 1] @ basis
             error = 0.5 * (np.abs(off) @ octant.counts + np.abs(off @ octant.counts))
-            worst[part] = np.maximum(worst[part], error)
-    return cells, low, worst + 2 * bend * ((high - low) / samples) ** 2 / 16
+            worst = max(worst, float(error.max()) + between)
+    return worst
+
+
+def jumps_between(low: float, high: float) -> Floats:
+    """Give the sigmas (r − ½) / 4 inside an interval: there the radius becomes r."""
+    jumps = (np.arange(1, 4 * high + 1) - 0.5) / 4
+    return jumps[(jumps > low) & (jumps < high)]
 
 
 def curvature(sigma: Floats, radius: Floats, reach: int) -> Floats:
@@ -461,10 +533,8 @@ def derived(sigma_max: float, tolerance: float, seconds: float) -> Chain:
     sides = millionths / 1e6
     if seconds:
         dilations, sides = search(sigma_max, dilations, sides, seconds=seconds)
-    # So that 1 − 2a is exact in float32, and the filters' sum 1.
-    sides = (np.round(sides * 2**24) / 2**24).astype(np.float32)
-    per_octave = 128 if tolerance == LOOSE else 256
-    return tabulate(Chain(sigma_max, tolerance, dilations, sides, per_octave))
+    sides = (sides / (1 - 2 * sides)).astype(np.float32)
+    return segmented(Chain(sigma_max, tolerance, dilations, sides))
 
 
 @click.group()
@@ -498,35 +568,28 @@ def derive(sigma_max: float | None, tolerance: float | None, seconds: float) -> 
 @main.command()
 def check() -> None:
     """Prove every stored chain's bound again and print what there is to know about it."""
-    row = "{:>9} {:>9} {:>3} {:>5} {:>9} {:>8} {:>10} {:>5} {:>7}".format
+    row = "{:>9} {:>9} {:>3} {:>5} {:>9} {:>8} {:>10} {:>8}".format
     click.echo(
-        row(
-            "sigma_max",
-            "tolerance",
-            "K",
-            "sum D",
-            "bound",
-            "at sigma",
-            "max sum|c|",
-            "rows",
-            "bytes",
-        )
+        row("sigma_max", "tolerance", "K", "sum D", "bound", "at sigma", "max sum|c|", "segments")
     )
     wrong = False
     for chain in stored():
-        _, starts, bounds = prove(chain)
-        bound, table = bounds.max(), chain.table
-        wrong |= bool(bound > min(chain.tolerance, chain.bound * (1 + 1e-9)))
+        bounds = prove(chain)
+        bound, worst = max(bounds), int(np.argmax(bounds))
+        wrong |= bound > min(chain.tolerance, chain.bound * (1 + 1e-9))
+        largest = max(
+            np.abs(segment.mix(np.linspace(segment.begin, segment.end, 65))).sum(1).max()
+            for segment in segments(chain)
+        )
         figures = (
             f"{chain.sigma_max:g}",
             f"{chain.tolerance:.3e}",
-            table.shape[1],
+            len(chain.sides) + 1,
             chain.dilations.sum(),
             f"{bound:.3e}",
-            f"{starts[bounds.argmax()]:.3f}",
-            f"{np.abs(table).sum(1).max():.2f}",
-            len(table),
-            table.nbytes,
+            f"{chain.begins[worst]:.3f}",
+            f"{largest:.2f}",
+            len(chain.begins),
         )
         click.echo(row(*figures))
     if wrong:

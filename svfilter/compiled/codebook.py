@@ -13,12 +13,12 @@ from typing import Any
 
 from numba import int64, types
 
-from svfilter.compiled.machine import ARGUMENTS, BYTES, LANES, row_bytes
+from svfilter.compiled.machine import ARGUMENTS, BYTES, CHANNELS, LANES, row_bytes
 from svfilter.compiled.memory import clear, load_row, peek_index
-from svfilter.compiled.simd import I64, Lanes, jit, literal_intrinsic, signature
+from svfilter.compiled.simd import I64, Lanes, intrinsic, jit, signature
 
 
-@literal_intrinsic
+@intrinsic
 def _dot(
     context: Any,
     weights: Any,
@@ -32,27 +32,30 @@ def _dot(
     channels: Any,
 ) -> Any:
     """Write the dot product of one kernel with each channel at x, its upper left tap."""
-    count = channels.literal_value
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        weights, rows, vectors, x, pitch, plane, target, apart, _ = arguments
+        weights, rows, vectors, x, pitch, plane, target, apart, channels = arguments
         width = b.mul(vectors, I64(BYTES))
-        zeros = [lanes.constant(0.0)] * count
-        with lanes.loop(I64(0), rows, 1, *zeros) as (row, sums, leave_row):
-            line = b.add(weights, b.mul(row, width))
-            pixels = b.add(x, b.mul(row, pitch))
-            with lanes.loop(I64(0), width, BYTES, *sums) as (offset, inner, leave):
-                w = lanes.load(line, offset)
-                here = b.add(pixels, offset)
-                values = [lanes.load(here, b.mul(plane, I64(c))) for c in range(count)]
-                leave([lanes.fma(w, v, s) for v, s in zip(values, inner, strict=True)])
-            leave_row(lanes.results)
-        for c, total in enumerate(lanes.results):
-            lanes.store(lanes.fold(b.fadd, total), target, b.mul(apart, I64(c)))
+
+        def sum_up(count: int) -> None:
+            zeros = [lanes.constant(0.0)] * count
+            with lanes.loop(I64(0), rows, 1, *zeros) as (row, sums, leave_row):
+                line = b.add(weights, b.mul(row, width))
+                pixels = b.add(x, b.mul(row, pitch))
+                with lanes.loop(I64(0), width, BYTES, *sums) as (offset, inner, leave):
+                    w = lanes.load(line, offset)
+                    here = b.add(pixels, offset)
+                    values = [lanes.load(here, b.mul(plane, I64(c))) for c in range(count)]
+                    leave([lanes.fma(w, v, s) for v, s in zip(values, inner, strict=True)])
+                leave_row(lanes.results)
+            for c, total in enumerate(lanes.results):
+                lanes.store(lanes.fold(b.fadd, total), target, b.mul(apart, I64(c)))
+
+        lanes.switch(channels, range(1, CHANNELS + 1), sum_up)
         return context.get_dummy_value()
 
-    return types.void(*[int64] * 8, channels), write
+    return types.void(*[int64] * 9), write
 
 
 def _tile(
@@ -89,7 +92,7 @@ def _tile(
             clear(here, pitch // BYTES)
             if there >= 0:
                 line = source + c * source_plane + there * source_row
-                seen |= load_row(here, line, cols, count, run, run_stop)
+                seen |= load_row(here, line, source_row, cols, count, run, run_stop)
     for y in range(height):
         for x in range(width):
             code = peek_index(index + y * index_row + 8 * x)
@@ -100,14 +103,7 @@ def _tile(
             inset = margin - radius
             here = scratch + (y + inset) * pitch + 4 * (x + inset)
             out = target + y * target_row + 4 * x
-            if channels == 1:
-                _dot(weights, taps, vectors, here, pitch, plane, out, target_plane, 1)
-            elif channels == 2:
-                _dot(weights, taps, vectors, here, pitch, plane, out, target_plane, 2)
-            elif channels == 3:
-                _dot(weights, taps, vectors, here, pitch, plane, out, target_plane, 3)
-            else:
-                _dot(weights, taps, vectors, here, pitch, plane, out, target_plane, 4)
+            _dot(weights, taps, vectors, here, pitch, plane, out, target_plane, channels)
     return seen
 
 

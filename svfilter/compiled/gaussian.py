@@ -27,7 +27,6 @@ from svfilter.compiled.simd import (
     Lanes,
     intrinsic,
     jit,
-    literal_intrinsic,
     signature,
 )
 
@@ -97,46 +96,51 @@ def _profile(context: Any, sigma: Any, table: Any, radius: Any, truncate: Any) -
     return types.void(int64, int64, int64, float32), write
 
 
-@literal_intrinsic
+@intrinsic
 def _add_row(
     context: Any, x: Any, plane: Any, table: Any, radius: Any, row: Any, sums: Any, channels: Any
 ) -> Any:
     """Add one row of the image, `row` below the block's first, to the sums of the block."""
-    count = channels.literal_value
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        x, plane, table, radius, row, sums, _ = arguments
-        starts = [b.add(x, b.mul(plane, I64(c))) for c in range(count)]
-        pairs = [(c, r) for c in range(count) for r in range(ROWS)]
-        zeros = [lanes.constant(0.0) for _ in pairs]
-        last = b.sdiv(b.sub(radius, I64(1)), I64(SPAN))
-        with lanes.loop(last, I64(-1), -1, *zeros) as (group, totals, leave_group):
-            stop = b.mul(group, I64(SPAN))
-            first = b.add(stop, I64(SPAN))
-            first = b.select(b.icmp_signed("<", first, radius), first, radius)
-            with lanes.loop(first, stop, -1, *zeros) as (d, sums_now, leave):
-                step = b.mul(d, I64(4))
-                both = [b.fadd(lanes.load(b.sub(at, step)), lanes.load(at, step)) for at in starts]
-                weights = lanes.at(table, b.mul(d, I64(_PITCH)))
-                g = [lanes.load(weights, r * BYTES) for r in range(ROWS)]
-                leave(
-                    [lanes.fma(g[r], both[c], t) for (c, r), t in zip(pairs, sums_now, strict=True)]
-                )
-            leave_group([b.fadd(t, s) for t, s in zip(totals, lanes.results, strict=True)])
-        totals = lanes.results
-        centre = [lanes.load(start) for start in starts]
-        g = [lanes.load(table, r * BYTES) for r in range(ROWS)]
-        for (c, r), total in zip(pairs, totals, strict=True):
-            across = lanes.fma(g[r], centre[c], total)
-            dy = b.sub(row, I64(r))
-            dy = b.select(b.icmp_signed("<", dy, I64(0)), b.neg(dy), dy)
-            down = lanes.load(lanes.at(table, b.mul(dy, I64(_PITCH))), r * BYTES)
-            place = r * _SUMS + c * BYTES
-            lanes.store(lanes.fma(down, across, lanes.load(sums, place)), sums, place)
+        x, plane, table, radius, row, sums, channels = arguments
+
+        def add(count: int) -> None:
+            starts = [b.add(x, b.mul(plane, I64(c))) for c in range(count)]
+            pairs = [(c, r) for c in range(count) for r in range(ROWS)]
+            zeros = [lanes.constant(0.0) for _ in pairs]
+            last = b.sdiv(b.sub(radius, I64(1)), I64(SPAN))
+            with lanes.loop(last, I64(-1), -1, *zeros) as (group, totals, leave_group):
+                stop = b.mul(group, I64(SPAN))
+                first = b.add(stop, I64(SPAN))
+                first = b.select(b.icmp_signed("<", first, radius), first, radius)
+                with lanes.loop(first, stop, -1, *zeros) as (d, now, leave):
+                    step = b.mul(d, I64(4))
+                    both = [
+                        b.fadd(lanes.load(b.sub(at, step)), lanes.load(at, step)) for at in starts
+                    ]
+                    weights = lanes.at(table, b.mul(d, I64(_PITCH)))
+                    g = [lanes.load(weights, r * BYTES) for r in range(ROWS)]
+                    leave([
+                        lanes.fma(g[r], both[c], t) for (c, r), t in zip(pairs, now, strict=True)
+                    ])  # fmt: skip
+                leave_group([b.fadd(t, s) for t, s in zip(totals, lanes.results, strict=True)])
+            totals = lanes.results
+            centre = [lanes.load(start) for start in starts]
+            g = [lanes.load(table, r * BYTES) for r in range(ROWS)]
+            for (c, r), total in zip(pairs, totals, strict=True):
+                across = lanes.fma(g[r], centre[c], total)
+                dy = b.sub(row, I64(r))
+                dy = b.select(b.icmp_signed("<", dy, I64(0)), b.neg(dy), dy)
+                down = lanes.load(lanes.at(table, b.mul(dy, I64(_PITCH))), r * BYTES)
+                place = r * _SUMS + c * BYTES
+                lanes.store(lanes.fma(down, across, lanes.load(sums, place)), sums, place)
+
+        lanes.switch(channels, range(1, CHANNELS + 1), add)
         return context.get_dummy_value()
 
-    return types.void(int64, int64, int64, int64, int64, int64, channels), write
+    return types.void(*[int64] * 7), write
 
 
 @intrinsic
@@ -164,14 +168,7 @@ def _block(
     clear(totals, ROWS * CHANNELS)
     for row in range(-radius, radius + ROWS):
         here = x + row * pitch
-        if channels == 1:
-            _add_row(here, plane, table, radius, row, sums, 1)
-        elif channels == 2:
-            _add_row(here, plane, table, radius, row, sums, 2)
-        elif channels == 3:
-            _add_row(here, plane, table, radius, row, sums, 3)
-        else:
-            _add_row(here, plane, table, radius, row, sums, 4)
+        _add_row(here, plane, table, radius, row, sums, channels)
         # A kernel's row dy ends a group where dy is a multiple of GROUP.
         r = row & (GROUP - 1)
         if r < ROWS:
@@ -249,7 +246,7 @@ def _tile(
             if there >= 0:
                 line = source + c * source_plane + there * source_row
                 first, stop = max(run - skipped, 0), min(run_stop - skipped, count)
-                seen |= load_row(here, line, cols + 8 * skipped, count, first, stop)
+                seen |= load_row(here, line, source_row, cols + 8 * skipped, count, first, stop)
     for y in range(0, height, ROWS):
         low = min(ROWS, height - y)
         for x in range(0, width, LANES):

@@ -24,8 +24,10 @@ def _lanes() -> int:
 
 LANES = _lanes()
 """Values in a vector register: 16 with AVX-512, 8 with AVX, else 4 (SSE, NEON)."""
-HALF = LANES // 2
 BYTES = 4 * LANES
+
+PERMUTES = LANES == 16 or "+avx2" in FEATURES.split(",")
+"""Whether one instruction picks any values of a register for all lanes."""
 
 HAS_FMA = "+fma" in FEATURES.split(",") or platform.machine() not in ("x86_64", "AMD64", "i686")
 
@@ -33,14 +35,24 @@ ROWS = 4
 """Rows of a block of `gaussian`: 4 rows of 3 channels are 12 sums in registers."""
 CHANNELS = 4
 """The most planes of one map that are filtered together."""
+BLENDED = 9
+"""Levels of a cascade that are blended together,"""
+BLOCK = 2
+"""and vectors."""
+TERMS = 5
+"""Coefficients of a polynomial that says how much a level weighs."""
+RING = 4 * 8
+"""Bytes of what is noted of each level of a cascade."""
+WINDOW = LANES if PERMUTES else 2**8
+"""Segments of which a block's pixels can look up their polynomials together."""
 MOST_LEVELS = 62
 """Levels of a cascade at most: a row's needs are bits of an int64."""
 
-WILD, HUGE = 1, 2
-"""What a function may have seen in the image: NaN or infinities, which it took for 0; values so
-large that their sums might become infinite."""
+WILD, HUGE, TOO_FAR = 1, 2, 4
+"""What a function may have seen: NaN or infinities, which it took for 0; values so large that
+their sums might become infinite; kernels beyond the margin, for which it did nothing."""
 
-ARGUMENTS = {"gaussian": "q" * 16 + "fq", "codebook": "q" * 20, "cascade": "q" * 21 + "fiq"}
+ARGUMENTS = {"gaussian": "q" * 16 + "fq", "codebook": "q" * 20, "cascade": "q" * 25}
 """For each function its arguments: q int64, i int32, f float32. All give an int64."""
 
 
@@ -66,18 +78,31 @@ def codebook_scratch(height: int, width: int, channels: int, *, margin: int) -> 
 
 
 def cascade_scratch(
-    height: int, width: int, channels: int, *, margin: int, dilations: list[int]
+    height: int, width: int, channels: int, *, margin: int, dilations: list[int], together: int
 ) -> int:
     """Give the scratch that a strip of `cascade` needs when all of these levels are, in bytes."""
     inner = vectors(margin) * BYTES + BYTES
-    plane = vectors(width) * BYTES + 2 * inner
+    row = min(together, channels) * (vectors(width) * BYTES + 2 * inner)
+    needs = MOST_LEVELS * RING + 8 * (2 * height + 2 * margin) + 8 * height * blocks(width) + 64
+    return CASCADE_SMALL + needs + 3 * inner + (cascade_rows(dilations) + 1) * row
+
+
+def cascade_rows(dilations: list[int]) -> int:
+    """Give how many rows of its levels a cascade keeps.
+
+    A row is kept for the next level, and until its group of BLENDED levels is blended.
+    """
     rows = 0
     for k, d in enumerate((*dilations, 0)):
-        lag = sum(dilations[k : k // HALF * HALF + HALF - 1])  # until its group is blended
+        lag = sum(dilations[k : k // BLENDED * BLENDED + BLENDED - 1])
         rows += max(lag + 1, 2 * d + 1)
-    needs = MOST_LEVELS * 3 * 8 + 8 * (2 * height + 2 * margin) + 64
-    return CASCADE_SMALL + needs + 3 * inner + (rows + 1) * channels * plane
+    return rows
 
 
-CASCADE_SMALL = (3 + CHANNELS) * BYTES + 8 * LANES
-"""Bytes of sigmas, places and ways, results, and addresses of levels."""
+def blocks(width: int) -> int:
+    """Give the blocks of vectors that hold so many values."""
+    return (width + BLOCK * LANES - 1) // (BLOCK * LANES)
+
+
+CASCADE_SMALL = (1 + CHANNELS) * BLOCK * BYTES + 8 * BLENDED
+"""Bytes of sigmas, results, and addresses of levels."""

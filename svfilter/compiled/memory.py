@@ -6,14 +6,15 @@ from typing import Any
 
 from numba import types
 
-from svfilter.compiled.machine import BYTES, HUGE, LANES, WILD
+from svfilter.compiled.machine import BLOCK, BYTES, HUGE, LANES, WILD
 from svfilter.compiled.simd import F32, I64, INTEGERS, Lanes, intrinsic, jit
 
 _EXPONENT = 0x7F800000
 """The bits of a float32 that are all set in NaN and infinities."""
-_HUGE = 252 << 23
-"""The same bits of 2**125: sums of larger values might become infinite."""
-_LARGE = 2.0**125
+_LARGE = 2.0**64
+"""Sums of larger values might become infinite: the levels of a cascade grow by up to 2**60."""
+_HUGE = (127 + 64) << 23
+"""The same bits of it."""
 
 
 def _loading(kind: Any) -> Any:
@@ -68,6 +69,19 @@ def copy_vector(context: Any, target: Any, source: Any) -> Any:
 
 
 @intrinsic
+def prefetch(context: Any, address: Any) -> Any:
+    """Ask for a block of values that will be wanted soon; any address will do."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = Lanes(builder)
+        for v in range(BLOCK):
+            lanes.prefetch(builder.add(arguments[0], I64(v * BYTES)))
+        return context.get_dummy_value()
+
+    return types.void(types.int64), write
+
+
+@intrinsic
 def clear(context: Any, address: Any, count: Any) -> Any:
     """Store `count` vectors of zeros, one or more."""
 
@@ -82,17 +96,21 @@ def clear(context: Any, address: Any, count: Any) -> Any:
 
 
 @intrinsic
-def _copy_finite(context: Any, target: Any, source: Any, count: Any) -> Any:
-    """Copy `count` vectors, one or more, with 0 for NaN and infinities; give what was seen."""
+def _copy_finite(context: Any, target: Any, source: Any, ahead: Any, count: Any) -> Any:
+    """Copy `count` vectors, one or more, with 0 for NaN and infinities; give what was seen.
+
+    What lies `ahead` bytes further is fetched from memory meanwhile.
+    """
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        target, source, count = arguments
+        target, source, ahead, count = arguments
         mask = lanes.constant(_EXPONENT, INTEGERS)
         none = lanes.constant(0, INTEGERS)
         with lanes.loop(I64(0), b.mul(count, I64(BYTES)), BYTES, none, none) as (
             offset, (wild, largest), leave,
         ):  # fmt: skip
+            lanes.prefetch(b.add(b.add(source, offset), ahead))
             values = lanes.load(source, offset)
             exponent = b.and_(b.bitcast(values, INTEGERS), mask)
             here = b.icmp_unsigned("==", exponent, mask)
@@ -105,7 +123,7 @@ def _copy_finite(context: Any, target: Any, source: Any, count: Any) -> Any:
         seen = b.or_(wild, b.shl(b.zext(huge, INTEGERS), lanes.constant(1, INTEGERS)))
         return b.zext(lanes.fold(b.or_, seen), I64)
 
-    return types.int64(types.int64, types.int64, types.int64), write
+    return types.int64(types.int64, types.int64, types.int64, types.int64), write
 
 
 @jit
@@ -135,15 +153,27 @@ def _gather(target: int, source: int, cols: int, first: int, stop: int) -> int:
 
 
 @jit
-def load_row(target: int, source: int, cols: int, count: int, run: int, run_stop: int) -> Any:
+def load_row(
+    target: int, source: int, ahead: int, cols: int, count: int, run: int, run_stop: int
+) -> Any:
     """Copy a row with its border: pixel i comes from column cols[i], or is 0 where that is −1.
 
     NaN and infinities become 0; the result tells what was seen. From `run` to `run_stop` the
-    columns follow each other, which is nearly all of a row.
+    columns follow each other, which is nearly all of a row. The next row is taken to be `ahead`
+    bytes further; if it is not, or there is none, only time is lost.
     """
-    seen = _gather(target, source, cols, 0, min(run, count))
-    vectors = max(run_stop - run, 0) // LANES
-    if vectors > 0:
-        begin = source + 4 * peek_index(cols + 8 * run)
-        seen |= _copy_finite(target + 4 * run, begin, vectors)
-    return seen | _gather(target, source, cols, run + vectors * LANES, count)
+    length = run_stop - run
+    if length < LANES:
+        return _gather(target, source, cols, 0, count)
+    first = peek_index(cols + 8 * run)
+    begin, rest = source + 4 * first, length - LANES
+    seen = _copy_finite(target + 4 * run, begin, ahead, length // LANES)
+    seen |= _copy_finite(target + 4 * (run + rest), begin + 4 * rest, ahead, 1)  # up to the end
+    for other in range(count - length):
+        i = other if other < run else other + length
+        place = peek_index(cols + 8 * i) - first
+        if 0 <= place < length:  # as nearly always: what was copied already
+            poke(target + 4 * i, peek(target + 4 * (run + place)))
+        else:
+            seen |= _gather(target, source, cols, i, i + 1)
+    return seen

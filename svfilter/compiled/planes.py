@@ -13,7 +13,7 @@ import numpy as np
 
 from svfilter import devices
 from svfilter.borders import Bordered
-from svfilter.compiled.machine import CHANNELS, HUGE, WILD
+from svfilter.compiled.machine import CHANNELS, HUGE, LANES, TOO_FAR, WILD
 from svfilter.errors import InvalidArgument
 from svfilter.kernels.base import Array
 from svfilter.tiles import OUTSIDE, Window, plan
@@ -21,7 +21,9 @@ from svfilter.tiles import OUTSIDE, Window, plan
 LEAST = 16
 """Pieces are not cut smaller than this to either side, whatever the memory."""
 _ALIGNED = 64
-_SCALE = 2.0**16
+_PAGE = 1024
+"""Values on the smallest page of memory that there is."""
+_SCALE = 2.0**64
 _LARGEST = np.finfo(np.float32).max / np.float32(_SCALE)
 
 
@@ -102,7 +104,8 @@ def filter_planes(
         for planes in groups
         for window in plan(height, width, rows, cols)
     ]
-    seen = _run_all(tasks, threads, kernel.scratch(rows, cols, channels))
+    seen = _run_all(tasks, threads, kernel.scratch(rows, cols, channels), out.reshape(-1))
+    assert not seen & TOO_FAR, "the margin is too small"
     if seen & HUGE:  # the same result, but for the smallest numbers that there are
         smaller = image.transform(lambda pixels: pixels * np.float32(1 / _SCALE))
         out, seen = filter_planes(smaller, parameters, kernel, memory=memory, jobs=jobs)
@@ -164,8 +167,10 @@ def _share(
     """Give the number of threads and the rows and columns of a piece that fit into the memory."""
     rows = height if kernel.rows is None else min(kernel.rows, height)
     cols = min(kernel.cols, width)
-    if -(-height // rows) * -(-width // cols) < jobs:  # fewer pieces than threads
-        cols = max(-(-width // jobs), min(LEAST, width))
+    across = -(-width // cols)
+    if kernel.rows is None or -(-height // rows) * across < jobs:  # as many for every thread
+        across = -(-across // jobs) * jobs
+        cols = min(max(-(-width // (across * LANES)) * LANES, LEAST), width)
     while jobs * kernel.scratch(rows, cols, channels) > memory:
         if cols > LEAST:
             cols = max(cols // 2, LEAST)
@@ -182,10 +187,11 @@ def _share(
     return jobs, rows, cols
 
 
-def _run_all(tasks: Sequence[Callable[[int], int]], jobs: int, scratch: int) -> int:
+def _run_all(tasks: Sequence[Callable[[int], int]], jobs: int, scratch: int, target: Array) -> int:
     """Run tasks in threads, each handed the address of `scratch` bytes; give what they saw.
 
-    Tasks are independent: their order and the number of threads change nothing.
+    Tasks are independent: their order and the number of threads change nothing. They write into
+    the fresh memory of `target`.
     """
     waiting = iter(tasks)
 
@@ -199,7 +205,14 @@ def _run_all(tasks: Sequence[Callable[[int], int]], jobs: int, scratch: int) -> 
         return work(0)
     with ThreadPoolExecutor(jobs) as pool:
         try:
+            # The system clears a page when it is first written, and whoever else writes there
+            # waits; so each thread has pages of its own cleared before they write side by side.
+            list(pool.map(_touch, np.array_split(target, jobs)))
             return reduce(or_, pool.map(work, range(jobs)))
         except BaseException:  # an interrupt, above all: let no other task begin
             list(waiting)
             raise
+
+
+def _touch(values: Array) -> None:
+    values[::_PAGE] = 0

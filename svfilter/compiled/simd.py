@@ -9,7 +9,7 @@ to the compiler's choice, so that a pixel's bits do not depend on its place in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import extending, njit, types
 from numba.core import cgutils
 
-from svfilter.compiled.machine import HAS_FMA, LANES
+from svfilter.compiled.machine import HAS_FMA, LANES, PERMUTES
 
 Value = Any
 """An LLVM value; llvmlite has no types."""
@@ -40,12 +40,6 @@ def signature(arguments: str) -> Any:
     """Give numba's signature of a function with these `ARGUMENTS`."""
     kinds = {"q": types.int64, "i": types.int32, "f": types.float32}
     return types.int64(*(kinds[kind] for kind in arguments))
-
-
-def literal_intrinsic(function: Function) -> Function:
-    """The same for one that must know the value of a constant argument."""
-    made: Function = extending.intrinsic(prefer_literal=True)(function)
-    return made
 
 
 F32, F64, I32, I64 = ir.FloatType(), ir.DoubleType(), ir.IntType(32), ir.IntType(64)
@@ -74,6 +68,32 @@ class Lanes:
     def shuffle(self, a: Value, b: Value, picks: list[int]) -> Value:
         """Pick lanes from a (0 to LANES − 1) and b (LANES and up)."""
         return self.builder.shuffle_vector(a, b, ir.Constant(INTEGERS, picks))
+
+    def look_up(self, address: Value, picks: Value) -> Value:
+        """Pick from WINDOW values at an address, for every lane its own."""
+        if not PERMUTES:
+            found = ir.Constant(VECTOR, ir.Undefined)
+            for i in range(LANES):
+                pick = self.builder.sext(self.builder.extract_element(picks, I32(i)), I64)
+                value = self.load(address, self.builder.mul(pick, I64(4)), F32)
+                found = self.builder.insert_element(found, value, I32(i))
+            return found
+        name = {16: "llvm.x86.avx512.permvar.sf.512", 8: "llvm.x86.avx2.permps"}[LANES]
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # no types
+            self.builder.module, ir.FunctionType(VECTOR, [VECTOR, INTEGERS]), name
+        )
+        return self.builder.call(function, [self.load(address), picks])
+
+    def prefetch(self, address: Value) -> None:
+        """Ask for a cache line that will be read soon; any address will do."""
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # no types
+            self.builder.module, kind, "llvm.prefetch.p0i8"
+        )
+        reading, near, data = I32(0), I32(3), I32(1)
+        there = self.builder.inttoptr(address, pointer)
+        self.builder.call(function, [there, reading, near, data])
 
     def at(self, address: Value, offset: Value | int) -> Value:
         """Add a byte offset to an address."""
@@ -145,27 +165,21 @@ class Lanes:
         builder.position_at_end(after)
         self.results = left
 
+    def switch(self, value: Value, cases: Iterable[int], write: Callable[[int], None]) -> None:
+        """Write code for each case of a run-time value; the last is for all other values too.
 
-def transpose(lanes: Lanes, rows: list[Value]) -> list[Value]:
-    """Turn LANES rows, of a power of 2 of values each, into that many vectors: the columns."""
-    width = rows[0].type.count
-    columns = []
-    for i in range(width):
-        parts = rows[i::width]
-        while len(parts) > 1:
-            size = 2 * parts[0].type.count
-            both = ir.Constant(ir.VectorType(I32, size), list(range(size)))
-            pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [lanes.builder.shuffle_vector(a, b, both) for a, b in pairs]
-        columns += parts
-    block = width // 2
-    while block:
-        for i in range(width):
-            if i & block:
-                continue
-            a, b = columns[i], columns[i | block]
-            low = [c if not c & block else LANES + c - block for c in range(LANES)]
-            high = [c + block if not c & block else LANES + c for c in range(LANES)]
-            columns[i], columns[i | block] = lanes.shuffle(a, b, low), lanes.shuffle(a, b, high)
-        block //= 2
-    return columns
+        So a loop is written anew for each number of channels, its sums in registers.
+        """
+        builder = self.builder
+        after, blocks = builder.append_basic_block("after"), {}
+        before = builder.basic_block
+        for case in cases:
+            blocks[case] = builder.append_basic_block("case")
+            builder.position_at_end(blocks[case])
+            write(case)
+            builder.branch(after)
+        builder.position_at_end(before)
+        chosen = builder.switch(value, list(blocks.values())[-1])
+        for case, block in blocks.items():
+            chosen.add_case(I64(case), block)
+        builder.position_at_end(after)

@@ -2,221 +2,201 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import float32, int32, int64, types
+from numba import float32, int64, types
 
-from svfilter.compiled.machine import BYTES, HALF, LANES
+from svfilter.compiled.machine import BLOCK, BYTES, CHANNELS, LANES, TERMS
 from svfilter.compiled.simd import (  # fmt: skip
     F32,
     I32,
     I64,
     INTEGERS,
-    VECTOR,
     Lanes,
     intrinsic,
     jit,
-    literal_intrinsic,
-    transpose,
 )
 
 
-def _three(lanes: Lanes, values: list[Any], centre: Any, side: Any) -> Any:
-    """Give centre · middle + side · (low + high)."""
-    b = lanes.builder
+def _three(lanes: Lanes, values: list[Any], side: Any) -> Any:
+    """Give middle + side · (low + high)."""
     low, middle, high = values
-    return lanes.fma(side, b.fadd(low, high), b.fmul(centre, middle))
+    return lanes.fma(side, lanes.builder.fadd(low, high), middle)
 
 
-@literal_intrinsic
+@intrinsic
 def _level(
-    context: Any,
-    target: Any,
-    low: Any,
-    middle: Any,
-    high: Any,
-    count: Any,
-    centre: Any,
-    side: Any,
-    dilation: Any,
+    context: Any, target: Any, low: Any, middle: Any, high: Any, count: Any, side: Any, d: Any
 ) -> Any:
     """Filter `count` vectors down and across at a dilation of at most LANES, in registers."""
-    # Larger ones are never asked for: see filter_row.
-    distance = min(dilation.literal_value, LANES)
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        target, low, middle, high, count, centre, side, _ = arguments
-        c, a = lanes.splat(centre), lanes.splat(side)
+        target, low, middle, high, count, side, d = arguments
+        a, size = lanes.splat(side), b.mul(count, I64(BYTES))
 
         def down(offset: Any) -> Any:
-            rows = [lanes.load(row, offset) for row in (low, middle, high)]
-            return _three(lanes, rows, c, a)
+            return _three(lanes, [lanes.load(row, offset) for row in (low, middle, high)], a)
 
-        size = b.mul(count, I64(BYTES))
-        first = (down(I64(-BYTES)), down(I64(0)))
-        with lanes.loop(I64(0), size, BYTES, *first) as (offset, (before, here), leave):
-            after = down(b.add(offset, I64(BYTES)))
-            left = lanes.shuffle(before, here, [LANES + i - distance for i in range(LANES)])
-            right = lanes.shuffle(here, after, [i + distance for i in range(LANES)])
-            lanes.store(_three(lanes, [left, here, right], c, a), target, offset)
-            leave([here, after])
+        def filter_all(distance: int) -> None:
+            first = (down(I64(-BYTES)), down(I64(0)))
+            with lanes.loop(I64(0), size, BYTES, *first) as (offset, (before, here), leave):
+                after = down(b.add(offset, I64(BYTES)))
+                left = lanes.shuffle(before, here, [LANES + i - distance for i in range(LANES)])
+                right = lanes.shuffle(here, after, [i + distance for i in range(LANES)])
+                lanes.store(_three(lanes, [left, here, right], a), target, offset)
+                leave([here, after])
+
+        lanes.switch(d, range(1, LANES + 1), filter_all)
         return context.get_dummy_value()
 
-    return types.void(*[int64] * 5, float32, float32, dilation), write
+    return types.void(*[int64] * 5, float32, int64), write
 
 
 @intrinsic
 def _taps(
-    context: Any, target: Any, low: Any, middle: Any, high: Any, count: Any, centre: Any, side: Any
+    context: Any, target: Any, low: Any, middle: Any, high: Any, count: Any, side: Any
 ) -> Any:
-    """Write centre · middle + side · (low + high) for `count` vectors."""
+    """Write middle + side · (low + high) for `count` vectors."""
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        target, low, middle, high, count, centre, side = arguments
-        c, a = lanes.splat(centre), lanes.splat(side)
+        target, low, middle, high, count, side = arguments
+        a = lanes.splat(side)
         with lanes.loop(I64(0), b.mul(count, I64(BYTES)), BYTES) as (offset, _, _leave):
             rows = [lanes.load(row, offset) for row in (low, middle, high)]
-            lanes.store(_three(lanes, rows, c, a), target, offset)
+            lanes.store(_three(lanes, rows, a), target, offset)
         return context.get_dummy_value()
 
-    return types.void(*[int64] * 5, float32, float32), write
+    return types.void(*[int64] * 5, float32), write
 
 
 @intrinsic
-def cells(
-    context: Any, sigma: Any, places: Any, ways: Any, limit: Any, shift: Any, pitch: Any
-) -> Any:
-    """Write for LANES sigmas the table's row, in bytes, and the way to the next one.
-
-    Gives the number of the last row among them.
-    """
+def segments_of(context: Any, sigma: Any, begins: Any, count: Any) -> Any:
+    """Give the first and the last segment among a block of sigmas, as first + 256 · last."""
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        sigma, places, ways, limit, shift, pitch = arguments
-        half, most = lanes.constant(0.5), lanes.splat(limit)
-        spread = lanes.load(sigma)
-        spread = b.select(b.fcmp_ordered("<", spread, most), spread, most)
-        start = b.bitcast(half, INTEGERS)
-        bits = b.sub(b.bitcast(b.fadd(spread, half), INTEGERS), start)
-        row = b.lshr(bits, lanes.splat(shift))
-        rest = b.sitofp(b.sub(bits, b.shl(row, lanes.splat(shift))), VECTOR)
-        cell = b.uitofp(b.shl(I32(1), shift), F32)
-        lanes.store(b.mul(row, lanes.splat(pitch)), places)
-        lanes.store(b.fdiv(rest, lanes.splat(cell)), ways)
+        sigma, begins, count = arguments
+        bits = ir.IntType(LANES)
+        least = most = lanes.load(sigma)
+        for v in range(1, BLOCK):
+            spread = lanes.load(sigma, v * BYTES)
+            least = b.select(b.fcmp_ordered("<", spread, least), spread, least)
+            most = b.select(b.fcmp_ordered(">", spread, most), spread, most)
+        with lanes.loop(I64(4), b.mul(count, I64(4)), 4, I64(0)) as (offset, (found,), leave):
+            begin = lanes.splat(lanes.load(begins, offset, F32))
+            every, some = (
+                b.bitcast(b.fcmp_ordered(">=", end, begin), bits) for end in (least, most)
+            )
+            every = b.zext(b.icmp_signed("==", every, bits(-1)), I64)
+            some = b.zext(b.icmp_signed("!=", some, bits(0)), I64)
+            leave([b.add(found, b.add(every, b.shl(some, I64(8))))])
+        return lanes.results[0]
 
-        def larger(one: Any, other: Any) -> Any:
-            return b.select(b.icmp_signed(">", one, other), one, other)
-
-        return b.sext(lanes.fold(larger, row), I64)
-
-    return int64(int64, int64, int64, float32, int32, int32), write
+    return int64(int64, int64, int64), write
 
 
-@literal_intrinsic
-def _blend(
+@intrinsic
+def blend(
     context: Any,
+    begins: Any,
     table: Any,
     pitch: Any,
-    places: Any,
-    ways: Any,
+    base: Any,
+    segment: Any,
+    end: Any,
+    sigma: Any,
     first: Any,
+    stop: Any,
     levels: Any,
+    offset: Any,
     plane: Any,
     target: Any,
     target_plane: Any,
     channels: Any,
 ) -> Any:
-    """Add HALF levels, from `first` on, to the blend of LANES pixels; begin it if that is 0."""
+    """Add levels first to stop − 1 to the blend of a block's pixels of some segments.
+
+    These go from `segment` to `end`, which is less than base + WINDOW. `levels` holds the address
+    of a row of each level from `first` on, and the block is `offset` bytes from there.
+    """
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        table, pitch, places, ways, first, levels, plane, target, apart, _ = arguments
-        part = ir.VectorType(F32, HALF)
-        block = b.add(table, b.mul(first, I64(4)))
-        rows = []
-        for i in range(LANES):
-            address = b.add(block, b.sext(lanes.load(places, 4 * i, I32), I64))
-            low, high = lanes.load(address, 0, part), lanes.load(address, pitch, part)
-            way = lanes.splat(lanes.load(ways, 4 * i, F32), part)
-            rows.append(lanes.fma(way, b.fsub(high, low), low))
-        coefficients = transpose(lanes, rows)
+        begins, table, pitch, base, segment, end, sigma, first, stop, *rest = arguments
+        levels, offset, plane, target, apart, channels = rest
+        here = b.add(begins, b.mul(segment, I64(4)))
+        spreads = [lanes.load(sigma, v * BYTES) for v in range(BLOCK)]
+        least = lanes.splat(lanes.load(here, 0, F32))
+        most = lanes.splat(lanes.load(begins, b.mul(b.add(end, I64(1)), I64(4)), F32))
         begun = b.icmp_signed(">", first, I64(0))
-        for c in range(channels.literal_value):
-            there = b.add(target, b.mul(apart, I64(c)))
-            total = b.select(begun, lanes.load(there), lanes.constant(0.0))
-            for k, coefficient in enumerate(coefficients):
-                row = b.add(lanes.load(levels, 8 * k, I64), b.mul(plane, I64(c)))
-                total = lanes.fma(coefficient, lanes.load(row), total)
-            lanes.store(total, there)
+        identity = lanes.splat(b.select(begun, F32(-1), lanes.load(begins, 4, F32)))
+
+        def fused(ones: list[Any], others: list[Any], more: list[Any]) -> list[Any]:
+            return [lanes.fma(*values) for values in zip(ones, others, more, strict=True)]
+
+        def add(count: int, look_up: Callable[[Any], list[Any]]) -> None:
+            ways = fused(spreads, look_up(I64(0)), look_up(pitch))
+            places = [(c, v) for c in range(count) for v in range(BLOCK)]
+            own = [(b.add(target, b.mul(apart, I64(c))), I64(v * BYTES)) for c, v in places]
+            before = [lanes.load(*place) for place in own]
+            totals = [b.select(begun, value, lanes.constant(0.0)) for value in before]
+
+            def pixels(level: Any) -> list[Any]:
+                row = b.add(lanes.load(level, 0, I64), offset)
+                planes = [b.add(row, b.mul(plane, I64(c))) for c in range(count)]
+                return [lanes.load(planes[c], v * BYTES) for c, v in places]
+
+            with lanes.loop(first, stop, 1, levels, *totals) as (k, (level, *totals), leave):
+                row = b.mul(pitch, b.add(b.mul(k, I64(TERMS)), I64(TERMS + 1)))
+                weights = look_up(row)
+                for _ in range(TERMS - 1):
+                    row = b.sub(row, pitch)
+                    weights = fused(weights, ways, look_up(row))
+                all_weights = [weights[v] for _, v in places]
+                leave([b.add(level, I64(8)), *fused(all_weights, pixels(level), totals)])
+            found = zip(places, own, before, lanes.results[1:], pixels(levels), strict=True)
+            for (_, v), place, value, total, image in found:
+                above = b.fcmp_ordered(">=", spreads[v], least)
+                inside = b.and_(above, b.fcmp_ordered("<", spreads[v], most))
+                result = b.select(b.fcmp_ordered("<", spreads[v], identity), image, total)
+                lanes.store(b.select(inside, result, value), *place)
+
+        def add_one(count: int) -> None:
+            column = b.add(table, b.mul(segment, I64(4)))
+            add(count, lambda row: [lanes.splat(lanes.load(column, row, F32))] * BLOCK)
+
+        def add_mixed(count: int) -> None:
+            start = lanes.splat(b.trunc(b.sub(segment, base), I32))
+            span = I64(4), b.mul(b.sub(b.add(end, I64(1)), segment), I64(4)), 4
+            with lanes.loop(*span, *[start] * BLOCK) as (at, picks, leave):
+                begin = lanes.splat(lanes.load(here, at, F32))
+                more = [b.zext(b.fcmp_ordered(">=", s, begin), INTEGERS) for s in spreads]
+                leave([b.add(*pair) for pair in zip(picks, more, strict=True)])
+            picks, column = lanes.results, b.add(table, b.mul(base, I64(4)))
+            add(count, lambda row: [lanes.look_up(b.add(column, row), pick) for pick in picks])
+
+        def choose(mixed: int) -> None:
+            lanes.switch(channels, range(1, CHANNELS + 1), add_mixed if mixed else add_one)
+
+        lanes.switch(b.zext(b.icmp_signed("<", segment, end), I64), (0, 1), choose)
         return context.get_dummy_value()
 
-    return types.void(*[int64] * 9, channels), write
-
-
-@jit
-def blend(
-    table: int, pitch: int, places: int, ways: int, first: int, levels: int, plane: int,
-    target: int, target_plane: int, channels: int,
-) -> None:  # fmt: skip
-    """Add HALF levels, from `first` on, to the blend of LANES pixels; begin it if that is 0.
-
-    `places` and `ways` are what `cells` wrote. `levels` holds the address of the pixels in each
-    of the levels. Where there are fewer than HALF, the table is 0, and any address will do.
-    """
-    if channels == 1:
-        _blend(table, pitch, places, ways, first, levels, plane, target, target_plane, 1)
-    elif channels == 2:
-        _blend(table, pitch, places, ways, first, levels, plane, target, target_plane, 2)
-    elif channels == 3:
-        _blend(table, pitch, places, ways, first, levels, plane, target, target_plane, 3)
-    else:
-        _blend(table, pitch, places, ways, first, levels, plane, target, target_plane, 4)
+    return types.void(*[int64] * 15), write
 
 
 @jit
 def filter_row(
     target: int, low: int, middle: int, high: int, count: int, side: float, d: int, spare: int
 ) -> None:
-    """Filter `count` vectors at dilation d."""
-    centre = float32(1) - float32(2) * side
-    if d > LANES:
+    """Filter `count` vectors by [side, 1, side] at dilation d, down and across."""
+    if d <= LANES:
+        _level(target, low, middle, high, count, side, d)
+    else:
         more = (d + LANES - 1) // LANES
         back = more * BYTES
-        _taps(spare - back, low - back, middle - back, high - back, count + 2 * more, centre, side)
-        _taps(target, spare - 4 * d, spare, spare + 4 * d, count, centre, side)
-    elif d == 1:
-        _level(target, low, middle, high, count, centre, side, 1)
-    elif d == 2:
-        _level(target, low, middle, high, count, centre, side, 2)
-    elif d == 3:
-        _level(target, low, middle, high, count, centre, side, 3)
-    elif d == 4:
-        _level(target, low, middle, high, count, centre, side, 4)
-    elif d == 5:
-        _level(target, low, middle, high, count, centre, side, 5)
-    elif d == 6:
-        _level(target, low, middle, high, count, centre, side, 6)
-    elif d == 7:
-        _level(target, low, middle, high, count, centre, side, 7)
-    elif d == 8:
-        _level(target, low, middle, high, count, centre, side, 8)
-    elif d == 9:
-        _level(target, low, middle, high, count, centre, side, 9)
-    elif d == 10:
-        _level(target, low, middle, high, count, centre, side, 10)
-    elif d == 11:
-        _level(target, low, middle, high, count, centre, side, 11)
-    elif d == 12:
-        _level(target, low, middle, high, count, centre, side, 12)
-    elif d == 13:
-        _level(target, low, middle, high, count, centre, side, 13)
-    elif d == 14:
-        _level(target, low, middle, high, count, centre, side, 14)
-    elif d == 15:
-        _level(target, low, middle, high, count, centre, side, 15)
-    elif d == 16:
-        _level(target, low, middle, high, count, centre, side, 16)
+        _taps(spare - back, low - back, middle - back, high - back, count + 2 * more, side)
+        _taps(target, spare - 4 * d, spare, spare + 4 * d, count, side)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from svfilter.kernels.base import Array
 
 STRIP = 1024
-"""Columns of a strip: its rings of rows stay near the processor."""
+"""Columns of a strip: its rings of rows stay near the processor,"""
+NEAR = 5 * 2**18
+"""of several planes together if those are no more bytes than this: most of an L2 cache of 2 MB."""
 TRUNCATE = 4.0
 """What the coefficients are fitted to."""
 
@@ -35,29 +37,27 @@ class Chain:
     tolerance: float
     bound: float
     """½ ‖K − K̂‖₁ at most, for any sigma from 0 to sigma_max."""
-    per_octave: int
     dilations: Array  # int64 [K − 1]
     sides: Array  # float32 [K − 1]
-    table: Array  # float32 [N, K]
-    levels: Array  # int64 [N − 1]
+    begins: Array  # float32 [S]: the least sigma of each segment
+    ways: Array  # float32 [S, 2]: t = ways[s, 0] · σ + ways[s, 1]
+    coefficients: Array  # float32 [S, K, 5]: c_k = Σ_j coefficients[s, k, j] · t^j
+    levels: Array  # int64 [S]: the last level that a segment needs
 
     @cached_property
     def error(self) -> float:
-        """The bound, and rounding, which grows with the coefficients."""
-        largest = float(abs(self.table).sum(1).max())
-        return self.bound + max(ROUNDING, 1e-7 * largest)
+        """The bound, and rounding, which grows with the coefficients and the levels."""
+        import numpy as np
 
-    @property
-    def shift(self) -> int:
-        """Bits of a float32 that lie within a cell of the table."""
-        return 23 - (self.per_octave.bit_length() - 1)
+        grown = np.cumprod(np.append(1.0, (1 + 2 * self.sides.astype(np.float64)) ** 2))
+        largest = float((abs(self.coefficients).sum(2) @ grown).max())
+        return self.bound + max(ROUNDING, 1e-7 * largest)
 
     def levels_needed(self, sigma: float) -> int:
         """Give the last level that a sigma up to this one needs."""
         import numpy as np
 
-        bits = (np.array([sigma, 0.0], np.float32) + np.float32(0.5)).view(np.int32)
-        return int(self.levels[int(bits[0] - bits[1]) >> self.shift])
+        return int(self.levels[(self.begins <= np.float32(sigma)).sum() - 1])
 
     def reach(self, sigma: float) -> int:
         """Give how far the levels that a sigma needs reach."""
@@ -67,12 +67,20 @@ class Chain:
         """Give the dilations of the levels that reach so far."""
         return [int(d) for d in self.dilations[self.dilations.cumsum() <= reach]]
 
-    def padded_table(self, length: int) -> Array:
-        """Give the table with rows of a multiple of `length`."""
+    def ends(self) -> Array:
+        """Give where segments begin, and the end of the last one, which holds all that is left."""
         import numpy as np
 
-        missing = -self.table.shape[1] % length
-        return np.pad(self.table, ((0, 0), (0, missing)))
+        return np.append(self.begins, np.float32(np.inf))
+
+    def table(self, lanes: int) -> Array:
+        """Give ways and polynomials [2 + K · 5, S and more], so that any S may begin a vector."""
+        import numpy as np
+
+        polynomials = self.coefficients.reshape(len(self.levels), -1)
+        rows = np.concatenate([self.ways, polynomials], axis=1)
+        length = -(-(len(rows) + lanes - 1) // lanes) * lanes
+        return np.ascontiguousarray(np.pad(rows, ((0, length - len(rows)), (0, 0))).T)
 
 
 @cache
@@ -92,10 +100,11 @@ def _chain(stored: Array, i: int) -> Chain:
         sigma_max=float(stored[f"{i}_sigma_max"]),
         tolerance=float(stored[f"{i}_tolerance"]),
         bound=float(stored[f"{i}_bound"]),
-        per_octave=int(stored[f"{i}_per_octave"]),
         dilations=stored[f"{i}_dilations"].astype(np.int64),
         sides=stored[f"{i}_sides"].astype(np.float32),
-        table=stored[f"{i}_table"].astype(np.float32),
+        begins=stored[f"{i}_begins"],
+        ways=stored[f"{i}_ways"],
+        coefficients=stored[f"{i}_coefficients"],
         levels=stored[f"{i}_levels"].astype(np.int64),
     )
 
@@ -103,19 +112,19 @@ def _chain(stored: Array, i: int) -> Chain:
 class ScaleSpace(CpuEngine):
     """Blend a few blurred images, each pixel with its own coefficients.
 
-        L_0 = x,   L_k = L_(k−1) filtered by [a_k, 1 − 2a_k, a_k] at dilation D_k, down and across
+        L_0 = x,   L_k = L_(k−1) filtered by [b_k, 1, b_k] at dilation D_k, down and across
         out(p) = Σ_k c_k(σ(p)) · L_k(p)
 
-    Nothing is decimated, so that nothing depends on where a pixel lies. The c_k are fitted for
-    every σ so that ½ ‖K − K̂‖₁, which no image with values in 0 to 1 can exceed, keeps the
-    tolerance; K is the kernel of `Gaussian` itself, cut at 4 sigmas. Small sigmas need few
-    levels, and rows that only have small sigmas get no more.
+    Nothing is decimated, so that nothing depends on where a pixel lies. The c_k are polynomials
+    of σ in each of some segments, fitted so that ½ ‖K − K̂‖₁, which no image with values in 0 to
+    1 can exceed, keeps the tolerance; K is the kernel of `Gaussian` itself, cut at 4 sigmas.
+    Small sigmas need few levels, and rows that only have small sigmas get no more.
 
     Where an image holds NaN or infinities, the result does as far as each pixel's own kernel
     reaches.
 
-    Cost: about 9 operations a level and 2 a blended level for each value; memory for each thread
-    two rows a pixel of reach, 1024 columns wide.
+    Cost: for each value 6 operations a level, and 2 a blended level, with a share of the 8 for
+    its coefficient; memory for each thread two rows a pixel of reach, 1024 columns wide.
 
     Source: the levels are an à trous cascade (Holschneider et al. 1989); a blend of few fixed
     responses for a family of filters is Perona's (1995, doi 10.1109/34.391394).
@@ -158,7 +167,7 @@ class ScaleSpace(CpuEngine):
         """Count the levels, and the margin that they are made of."""
         chain, largest = _chosen(problem), _sigma_max(problem)
         around = (1 + chain.reach(largest) / math.sqrt(problem.pixels)) ** 2
-        each = 1.5e-9 + 0.45e-9 * chain.levels_needed(largest)
+        each = 0.5e-9 + 0.4e-9 * chain.levels_needed(largest)
         return problem.pixels * problem.planes * around * each
 
     def margin(self, problem: Problem, field: KernelField) -> int:
@@ -184,8 +193,10 @@ class ScaleSpace(CpuEngine):
         from svfilter.compiled.planes import Kernel, filter_planes
 
         chain = _chosen(problem)
-        assert self.margin(problem, field) <= image.margin, "else it would leave its memory"
-        table = chain.padded_table(machine.HALF)
+        begins, table = chain.ends(), chain.table(machine.LANES)
+        dilations = chain.within(image.margin)
+        rings = machine.cascade_rows(dilations) * 4 * (STRIP + 2 * image.margin)
+        together = max(1, min(NEAR // rings, machine.CHANNELS))
         kernel = Kernel(
             function=compiled.kernel("cascade"),
             rows=None,
@@ -193,16 +204,18 @@ class ScaleSpace(CpuEngine):
             scratch=partial(
                 machine.cascade_scratch,
                 margin=image.margin,
-                dilations=chain.within(image.margin),
+                dilations=dilations,
+                together=together,
             ),
             more=(
                 chain.dilations.ctypes.data,
                 chain.sides.ctypes.data,
+                begins.ctypes.data,
                 table.ctypes.data,
                 table.strides[0],
                 chain.levels.ctypes.data,
-                chain.sigma_max,
-                chain.shift,
+                len(chain.levels),
+                together,
             ),
         )
         sigma = field.maps["sigma"]

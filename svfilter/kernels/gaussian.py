@@ -64,7 +64,12 @@ class Gaussian(Family):
 
     def radius(self) -> int:
         """Give r(σ) of the largest σ."""
-        return math.floor(extent(self.truncate * self.sigma)[1] + 0.5)
+        sigma = self.sigma
+        if not isinstance(sigma, (int, float)):  # its largest first, in its own precision
+            sigma = sigma.reshape(-1)
+            at = int(sigma.argmax())
+            sigma = sigma[at : at + 1]
+        return math.floor(extent(self.truncate * sigma)[1] + 0.5)
 
     def radii(self) -> Array:
         """Give r(σ) at every pixel, int64."""
