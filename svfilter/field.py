@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 
 from svfilter.errors import InvalidArgument
@@ -99,6 +98,8 @@ class KernelField:
 
 
 def _is_real(value: Array) -> bool:
+    import numpy as np
+
     if not (is_numpy_array(value) or is_torch_array(value) or isinstance(value, np.generic)):
         return False
     xp = array_namespace(value)

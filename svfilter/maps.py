@@ -9,17 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from svfilter.errors import InvalidArgument, SvfilterWarning
+from svfilter.tiles import Window, plan
 
 if TYPE_CHECKING:
     from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Array
-    from svfilter.tiles import Window
 
 INTENSITY = "intensity"
 """The source that stands for the image's own pixels."""
 
 REC_709 = (0.2126, 0.7152, 0.0722)
 """Shares of red, green and blue in luma (Rec. ITU-R BT.709), taken of the encoded values."""
+
+_SLAB = 16
+"""Rows read and mixed at a time: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ class ParameterMap:
             return self.spec.high
         level = self.levels(window)
         m = (1 - level if self.spec.invert else level) ** self.spec.gamma
-        return self.spec.low * (1 - m) + self.spec.high * m
+        values = 1 - m
+        values *= self.spec.low
+        m *= self.spec.high
+        values += m
+        return values
 
 
 def open_map(
@@ -83,24 +90,20 @@ def open_map(
 
 
 def _intensity(image: ImageReader, window: Window, *, per_channel: bool) -> Array:
+    luma = _luma(image, window)
+    if not per_channel:
+        return luma
     import numpy as np
 
     colour = image.read(window)[: image.colours]
-    _check_levels(colour, image)
-    luma = _luma(colour)
-    if not per_channel:
-        return luma
     return np.concatenate([colour, luma]) if image.has_alpha else colour  # alpha follows luma
 
 
 def _plane(source: ImageReader, image: ImageReader) -> Array:
     """Give a map's luma, [1, H, W], at the size of the image."""
-    pixels = source.read(source.whole)
-    colour = pixels[: source.colours]
-    if source.has_alpha and pixels[-1].min() < 1:
+    if source.has_alpha and source.read(source.whole)[-1].min() < 1:
         _warn(f"{source.name}: the map is this image's luma; its alpha is not used")
-    _check_levels(colour, source)
-    plane = _luma(colour)
+    plane = _luma(source, source.whole)
     if (source.height, source.width) == (image.height, image.width):
         return plane
     stretch = (source.width / source.height) / (image.width / image.height)
@@ -114,19 +117,31 @@ def _plane(source: ImageReader, image: ImageReader) -> Array:
     return resize(plane[0], image.height, image.width)[None].clip(0, 1)
 
 
-def _luma(colour: Array) -> Array:
+def _luma(image: ImageReader, window: Window) -> Array:
+    """Give a window's luma, [1, h, w]."""
+    import numpy as np
+
+    luma = np.empty((1, window.height, window.width), np.float32)
+    for slab in plan(window.height, window.width, _SLAB, window.width):
+        read = Window(window.row_off + slab.row_off, window.col_off, slab.height, slab.width)
+        luma[:, slab.rows] = _mixed(image.read(read)[: image.colours])
+    _check_levels(luma, image)
+    return luma
+
+
+def _mixed(colour: Array) -> Array:
     if len(colour) == 1:
-        return colour
+        return colour[0]
     # Pixel by pixel in one order: a matrix product would round by the window's shape.
     total = REC_709[0] * colour[0].astype("float64")
     for share, plane in zip(REC_709[1:], colour[1:], strict=True):
         total += share * plane.astype("float64")
-    return total[None].astype("float32")
+    return total
 
 
-def _check_levels(colour: Array, source: ImageReader) -> None:
-    if source.dtype.kind == "f":  # integers are scaled to 0..1 as they are read
-        low, high = float(colour.min()), float(colour.max())
+def _check_levels(luma: Array, source: ImageReader) -> None:
+    if source.dtype.kind == "f":  # grey; integers are scaled to 0..1 as they are read
+        low, high = float(luma.min()), float(luma.max())
         if not (low >= 0 and high <= 1):
             raise InvalidArgument(
                 f"{source.name}: a map's values must lie in 0 to 1, but these are {low:g} to "

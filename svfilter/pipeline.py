@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from types import MappingProxyType
-
-import numpy as np
 
 from svfilter import devices
 from svfilter.engines import choose_engine, passed_over
@@ -110,8 +109,15 @@ def filter_file(
         raise InvalidArgument("only one of INPUT and the maps can be - (stdin)")
 
     open_any = partial(open_image, max_pixels=max_pixels)
-    image = open_any(source)
-    writer = create_image(target, image, inputs=[source, *sources], format=format, quality=quality)
+    image = open_any(source, meanwhile=_import_ahead)
+    writer = create_image(
+        target,
+        image,
+        inputs=[source, *sources],
+        format=format,
+        quality=quality,
+        jobs=jobs,
+    )
     opened = {name: open_map(spec, image, open_any) for name, spec in maps.items()}
     per_channel = any(spec.per_channel for spec in maps.values())
     planes = FilterPlanes(image, per_channel=per_channel)
@@ -170,6 +176,12 @@ def filter_file(
     )
 
 
+def _import_ahead() -> None:
+    """Import what takes long; what cannot be imported is told of where it is used."""
+    for name in ("numpy", "svfilter.images.png", "psutil", "svfilter.compiled.planes"):
+        import_module(name)
+
+
 def _span(image: ImageReader) -> float:
     """Give what errors are a share of: 1 for integers, which are scaled to it.
 
@@ -177,6 +189,8 @@ def _span(image: ImageReader) -> float:
     """
     if image.dtype.kind == "u":
         return 1.0
+    import numpy as np
+
     values = image.read(image.whole)
     finite = values[np.isfinite(values)]
     if not finite.size:

@@ -29,6 +29,8 @@ ONLY_CLI = {"click", "tqdm"}
 LAZY = {"torch", "numpy", "numba", "llvmlite", "PIL", "scipy"}
 """Never imported when a module of these rooms is, since --help imports them:"""
 LIGHT_ROOMS = {"cli", "maps", "engines", "kernels", "tiles", "errors", "devices"}
+BEFORE_NUMPY = {"pipeline", "images", "functional", "field", "borders", "verify"}
+"""They begin to decode while NumPy is imported; all but images/png.py."""
 
 
 def room(path: Path) -> str:
@@ -66,6 +68,11 @@ def test_dependencies_run_downwards(path: Path) -> None:
     if here in LIGHT_ROOMS:
         heavy = {name.split(".")[0] for name in imports(tree, at_run_time=True)} & LAZY
         assert not heavy, f"{here} imports {heavy} before it is used"
+    if here in BEFORE_NUMPY and path.name != "png.py":
+        assert not {"numpy", "svfilter.images.png"} & {
+            name.rpartition(".")[0] if name.startswith("svfilter") else name.split(".")[0]
+            for name in imports(tree, at_run_time=True)
+        }, f"{path.name} imports NumPy before the image is decoded"
 
 
 def test_every_room_has_its_level() -> None:

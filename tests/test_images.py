@@ -293,6 +293,37 @@ def test_open_image_refuses_what_it_would_change(case: str, tmp_path: Path) -> N
         open_image(source)
 
 
+def test_chunks_around_the_pixels_are_read(tmp_path: Path) -> None:
+    """The pixels in many chunks, something before and EXIF behind them, and the end missing."""
+    plain = png_of(RGB, 8, 2)
+    at = plain.index(b"IDAT")
+    (size,) = struct.unpack(">I", plain[at - 4 : at])
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    packed = plain[at + 4 : at + 4 + size]
+    pieces = b"".join(chunk(b"IDAT", packed[i : i + 7]) for i in range(0, size, 7))
+    turned = chunk(b"eXIf", b"II*\0\x08\0\0\0" + ifd({274: 3}, 8))
+    whole = plain[: at - 4] + chunk(b"tEXt", b"a\0b") + pieces + turned + chunk(b"IEND", b"")
+    assert_same(values(open_image(put(tmp_path, whole))), RGB[::-1, ::-1])
+    for end in (12, 12 + len(turned)):
+        assert values(open_image(put(tmp_path, whole[:-end]))).shape == RGB.shape
+
+
+def test_meanwhile_is_called_and_may_fail(tmp_path: Path) -> None:
+    called = []
+
+    def meanwhile() -> None:
+        called.append(1)
+        raise ImportError("not here")
+
+    assert_same(values(open_image(put(tmp_path, png_of(L)), meanwhile=meanwhile)), L)
+    assert called
+
+
 # Bad files.
 
 SMOOTH = np.add.outer(np.arange(40), np.arange(48))[..., None] + RNG.integers(0, 40, (40, 48, 3))

@@ -126,11 +126,13 @@ def _map_spec(options: dict[str, Any], parameter: Parameter) -> MapSpec:
 @contextmanager
 def _progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal once the work has taken a second."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
     from tqdm import tqdm
 
-    hidden = quiet or sys.stderr is None or not sys.stderr.isatty()
     label = Path(name).name
-    with tqdm(desc=label, unit="px", unit_scale=True, delay=1, leave=False, disable=hidden) as bar:
+    with tqdm(desc=label, unit="px", unit_scale=True, delay=1, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Array
@@ -41,12 +39,16 @@ class FilterPlanes:
         pixels = self._image.read(window)
         if not self._image.has_alpha:
             return pixels
+        import numpy as np
+
         colour, alpha = pixels[:-1], pixels[-1:]
         copies = [alpha] * len(colour) if self._own_kernels else []
         return np.concatenate([colour * alpha, *copies, alpha])
 
     def spread(self, values: Array) -> Array:
         """Give a parameter map of the channels, alpha the last, to the planes."""
+        import numpy as np
+
         shared = not self._own_kernels or np.ndim(values) == 0 or len(values) == 1
         if shared or not self._image.has_alpha:
             return values
@@ -56,6 +58,8 @@ class FilterPlanes:
         """Turn a window's filtered planes back into channels."""
         if not self._image.has_alpha:
             return planes
+        import numpy as np
+
         colours = self._image.colours
         colour, alpha = planes[:colours], planes[-1:]
         cover = planes[colours:-1] if self._own_kernels else alpha

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from svfilter.errors import ImageReadError, SvfilterWarning
@@ -18,6 +19,8 @@ from svfilter.images.streams import read_bytes, shown
 from svfilter.tiles import Window
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from svfilter.kernels.base import Array
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
@@ -72,18 +75,26 @@ class ImageReader:
 
     def read(self, window: Window) -> Array:
         """Give a window's pixels, [C, h, w] float32, a copy."""
+        import numpy as np
+
         values = self._pixels[window.rows, window.cols].transpose(2, 0, 1).astype(np.float32)
         if self.dtype.kind == "u":
             values /= np.float32(np.iinfo(self.dtype).max)
         return values
 
 
-def open_image(source: str, *, max_pixels: int | None = None) -> ImageReader:
+def open_image(
+    source: str,
+    *,
+    max_pixels: int | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> ImageReader:
     """Decode an image from a file, or from stdin for "-"; its content tells its format.
 
     Args:
         source: a file's name, or "-".
         max_pixels: how large an image may be; default MAX_PIXELS.
+        meanwhile: called in a thread while Pillow decodes; what it raises is lost.
 
     Raises:
         ImageReadError: there is no such image, it is damaged or too large, or it could only be
@@ -104,7 +115,10 @@ def open_image(source: str, *, max_pixels: int | None = None) -> ImageReader:
             warnings.warn(message, SvfilterWarning, stacklevel=2)
         _refuse_loss(image, name)
         _scale_key(image)
-        image.load()
+        _feed_at_once(image)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(meanwhile)
+            image.load()
         metadata, orientation = read_metadata(image)
         pixels = _upright(_as_filtered(image), orientation)
     return ImageReader(name, image.format or "", pixels, metadata)
@@ -112,6 +126,8 @@ def open_image(source: str, *, max_pixels: int | None = None) -> ImageReader:
 
 def resize(plane: Array, height: int, width: int) -> Array:
     """Resize [H, W] floats with a triangle filter, antialiased when the size shrinks."""
+    import numpy as np
+
     image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
@@ -202,6 +218,26 @@ def _maxval(image: Image.Image) -> int:
     return int(layout[1]) if isinstance(layout, tuple) else 255  # (mode, maxval)
 
 
+def _feed_at_once(image: Image.Image) -> None:
+    """Hand a decoder all its data in one piece.
+
+    Pillow's pieces have 64 KB at most, and after each of them it would wait for the interpreter's
+    lock, which another thread holds while it imports.
+    """
+    read = getattr(image, "load_read", None)  # of PNG and JPEG
+    if read is None:
+        return
+
+    def read_all(_: int) -> bytes:
+        pieces = []
+        with suppress(OSError, SyntaxError, struct.error):  # the decoder tells what it misses
+            while piece := read(2**30):
+                pieces.append(piece)
+        return b"".join(pieces)
+
+    image.load_read = read_all  # type: ignore[attr-defined]
+
+
 def _scale_key(image: Image.Image) -> None:
     """Scale a PNG's transparent grey as its pixels are, which Pillow forgets for 2 and 4 bits."""
     step = {"L;2": 85, "L;4": 17}.get(_stored_as(image), 1)
@@ -211,6 +247,8 @@ def _scale_key(image: Image.Image) -> None:
 
 def _as_filtered(image: Image.Image) -> Array:
     """Convert palettes, bits and transparent values to channels; the values stay."""
+    import numpy as np
+
     mode = _MODES.get(image.mode, "I;16")
     if mode == "I;16":  # of any byte order, or 16 bits in 32
         return np.asarray(image).astype(np.uint16)
