@@ -38,6 +38,7 @@ t moves σ by less than 1e-6 of itself, and E by less than 1e-6: the bounds leav
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
-DATA = Path(__file__).parent.parent / "svfilter" / "engines" / "scale_space.npz"
+DATA = Path(__file__).parent.parent / "svfilter" / "engines" / "scale_space.json"
 LOOSE, TIGHT = 0.5 / 255, 2.5e-4
 MARGIN = 0.995
 """The part of a tolerance that a bound may take."""
@@ -509,22 +510,46 @@ START: dict[tuple[float, float], tuple[str, str]] = {
 
 def stored() -> Iterator[Chain]:
     """Read the chains from the file."""
-    with np.load(DATA) as data:
-        for i in range(sum(key.endswith("_bound") for key in data)):
-            values = {f.name: data[f"{i}_{f.name}"] for f in fields(Chain)}
-            yield Chain(**{name: v if v.ndim else v.item() for name, v in values.items()})
+    for values in json.loads(DATA.read_text()):
+        yield Chain(**{name: _KINDS.get(name, float)(value) for name, value in values.items()})
+
+
+def _floats(values: Any) -> Floats:
+    return np.array(values, np.float32)
+
+
+_KINDS = {
+    "dilations": np.array,
+    "levels": np.array,
+    "sides": _floats,
+    "begins": _floats,
+    "ways": _floats,
+    "coefficients": _floats,
+}
+"""What makes arrays of the file's lists; the rest are numbers."""
 
 
 def store(chain: Chain) -> None:
     """Put a chain into the file: loose ones first, each kind from the smallest sigma_max."""
     chains = {(-c.tolerance, c.sigma_max): c for c in (stored() if DATA.exists() else ())}
     chains[-chain.tolerance, chain.sigma_max] = chain
-    arrays = {
-        f"{i}_{f.name}": np.asarray(getattr(chains[key], f.name))
-        for i, key in enumerate(sorted(chains))
-        for f in fields(Chain)
+    lines = [json.dumps(plain(chains[key])) for key in sorted(chains)]
+    DATA.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def plain(chain: Chain) -> dict[str, Any]:
+    """Give what JSON can hold: float32 by the few digits that make them again."""
+
+    def shortest(values: Any) -> Any:
+        if isinstance(values, list):
+            return [shortest(value) for value in values]
+        return float(str(np.float32(values))) if isinstance(values, float) else values
+
+    values = {f.name: getattr(chain, f.name) for f in fields(Chain)}
+    return {
+        name: shortest(value.tolist()) if isinstance(value, np.ndarray) else value
+        for name, value in values.items()
     }
-    np.savez_compressed(DATA, **arrays)
 
 
 def derived(sigma_max: float, tolerance: float, seconds: float) -> Chain:

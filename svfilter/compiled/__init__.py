@@ -12,11 +12,11 @@ import ctypes
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,8 @@ def _read(path: Path) -> tuple[str, bytes] | None:
 
 def _write(path: Path, symbol: str, code: bytes) -> None:
     """Write machine code so that another process sees all of it or nothing."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     rest = symbol.encode() + b"\0" + code
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
@@ -140,9 +142,17 @@ def _cache_folder() -> Path:
 
     from svfilter.compiled.machine import CPU, FEATURES
 
-    digest = hashlib.sha256(f"{metadata.version('numba')} {CPU} {FEATURES}".encode())
+    digest = hashlib.sha256(f"{CPU} {FEATURES}".encode() + _numba_version())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     folder = os.environ.get("SVFILTER_CACHE_DIR")
     base = Path(folder) if folder else user_cache_path("svfilter", appauthor=False)
     return base / digest.hexdigest()[:20]
+
+
+def _numba_version() -> bytes:
+    """Read what says the version of numba: to ask for it would cost more than the whole link."""
+    numba = find_spec("numba")
+    if numba is None or numba.origin is None:
+        raise ModuleNotFoundError("No module named 'numba'")
+    return Path(numba.origin).with_name("_version.py").read_bytes()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from importlib.resources import files
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from svfilter import compiled
 from svfilter.engines.base import ROUNDING, CpuEngine, Problem
@@ -86,27 +87,18 @@ class Chain:
 @cache
 def chains() -> tuple[Chain, ...]:
     """Load the stored chains: the looser tolerance first, then by sigma_max."""
+    stored = json.loads(Path(__file__).with_name("scale_space.json").read_text())
+    return tuple(_chain(**values) for values in stored)
+
+
+def _chain(**values: Any) -> Chain:
     import numpy as np
 
-    with np.load(str(files("svfilter.engines") / "scale_space.npz")) as stored:
-        count = len({key.partition("_")[0] for key in stored})
-        return tuple(_chain(stored, i) for i in range(count))
-
-
-def _chain(stored: Array, i: int) -> Chain:
-    import numpy as np
-
-    return Chain(
-        sigma_max=float(stored[f"{i}_sigma_max"]),
-        tolerance=float(stored[f"{i}_tolerance"]),
-        bound=float(stored[f"{i}_bound"]),
-        dilations=stored[f"{i}_dilations"].astype(np.int64),
-        sides=stored[f"{i}_sides"].astype(np.float32),
-        begins=stored[f"{i}_begins"],
-        ways=stored[f"{i}_ways"],
-        coefficients=stored[f"{i}_coefficients"],
-        levels=stored[f"{i}_levels"].astype(np.int64),
-    )
+    for name, value in values.items():
+        if isinstance(value, list):
+            whole = name in {"dilations", "levels"}
+            values[name] = np.array(value, np.int64 if whole else np.float32)
+    return Chain(**values)
 
 
 class ScaleSpace(CpuEngine):
