@@ -37,10 +37,11 @@ class Cost:
 
 
 def watch(command: list[str], **environment: str) -> Cost:
-    """Run a command to its end."""
+    """Run a command to its end; Python keeps its bytecode, as it does where it is installed."""
+    usual = {key: v for key, v in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-S", str(HERE / "watch.py"), *command],
-        env={**os.environ, **environment},
+        env={**usual, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import stat
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from svfilter.errors import ImageReadError, ImageWriteError, InvalidArgument, SvfilterWarning
 from svfilter.images import reading
@@ -395,6 +397,24 @@ def test_max_pixels_lifts_both_limits(tmp_path: Path, monkeypatch: pytest.Monkey
         open_image(source)
     assert_same(values(open_image(source, max_pixels=W * H)), L)
     assert Image.MAX_IMAGE_PIXELS == 10
+
+
+# Memory.
+
+
+def test_what_was_decoded_goes_without_the_garbage_collector(tmp_path: Path) -> None:
+    """Else an image would be in memory twice until the collector happens to come by."""
+    file = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(file)
+    gc.collect()
+    gc.disable()
+    try:
+        pixels = open_image(str(file))
+        left = [o for o in gc.get_objects() if type(o) is PngImageFile]
+    finally:
+        gc.enable()
+    assert pixels.width == 8
+    assert not left
 
 
 # Orientation and metadata.

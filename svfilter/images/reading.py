@@ -119,6 +119,7 @@ def open_image(
         with ThreadPoolExecutor(1) as pool:
             pool.submit(meanwhile)
             image.load()
+        vars(image).pop("load_read", None)  # which holds the image that holds it
         metadata, orientation = read_metadata(image)
         pixels = _upright(_as_filtered(image), orientation)
     return ImageReader(name, image.format or "", pixels, metadata)
