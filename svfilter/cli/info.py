@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 
 import click
 
@@ -14,6 +13,8 @@ def info() -> None:
 
     What cannot run here says why.
     """
+    from importlib.metadata import version
+
     from svfilter import __version__, devices
     from svfilter.engines import ENGINES
     from svfilter.engines.base import Problem
