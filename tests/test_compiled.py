@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -118,6 +119,23 @@ def test_windows_leave_no_trace_of_nan(way: Way, rng: np.random.Generator) -> No
             truth = filter_image(image, field, engine="unfold")
             allowed = way.allowed(image, field) + 1e-6
             np.testing.assert_allclose(whole, truth, rtol=0, atol=allowed)
+
+
+@EVERY
+def test_no_thread_begins_before_the_memory_for_results_is_laid_out(
+    way: Way, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = rng.random((3, 40, 90), dtype=np.float32)
+    field = rough_field(Gaussian, (40, 90), rng)
+    expected, touch, late = way.filter(image, field, jobs=1), planes._touch, iter([0, 0.2])
+
+    def slow(values: np.ndarray) -> None:
+        time.sleep(next(late))
+        touch(values)
+
+    monkeypatch.setattr(planes, "_touch", slow)
+    monkeypatch.setattr(planes, "_PAGE", 1)
+    np.testing.assert_array_equal(way.filter(image, field, jobs=2), expected)
 
 
 @EVERY

@@ -105,6 +105,21 @@ def test_no_image_and_no_map_breaks_the_bound(
         np.testing.assert_array_equal(got, pixels)
 
 
+@pytest.mark.parametrize("tolerance", [LOOSE, TIGHT])
+@pytest.mark.parametrize("largest", [4, 16, 64])
+def test_neighbours_may_be_of_any_segments(
+    largest: float, tolerance: float, rng: np.random.Generator
+) -> None:
+    """More of them than a processor can look up at once, with the identity among them."""
+    pixels = planes("binary", (9, 75), rng)
+    sigma = np.exp(rng.uniform(np.log(0.05), np.log(largest), (9, 75))).astype(np.float32)
+    sigma[::2, ::7], sigma[1::2, 3::8] = 0, largest
+    field, way = KernelField(Gaussian(sigma=sigma)), Way("scale_space", tolerance)
+    got = way.filter(pixels, field, boundary="reflect")
+    assert np.abs(got - exact(pixels, sigma, "reflect")).max() <= way.allowed(pixels, field)
+    np.testing.assert_array_equal(got[sigma < 0.125], pixels[sigma < 0.125])
+
+
 @pytest.mark.parametrize(
     ("largest", "tolerance", "sigmas"),
     [
