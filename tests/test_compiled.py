@@ -259,6 +259,7 @@ def test_the_largest_numbers_stay_within_their_kernels(
     """Rasters mark what is missing by the least float32: it must not become NaN all around."""
     image = rng.random((12, 40), dtype=np.float32)
     image[:, :20] = value
+    image[:, 33:36] = 1e-24, -0.0, -1e-24  # sharp, and beside what is not
     sigma = np.zeros((12, 40), np.float32)
     sigma[:, 8:12], sigma[:, 30:32] = 1, 2
     field = KernelField(Gaussian(sigma=sigma))
@@ -266,6 +267,7 @@ def test_the_largest_numbers_stay_within_their_kernels(
     got = way.filter(image, field)
     np.testing.assert_array_equal(got[sigma == 0], image[sigma == 0])
     truth = filter_image(image.astype(np.float64), field, engine="reference")
+    assert (np.signbit(got) == np.signbit(image))[sigma == 0].all()
     beyond = allowed * abs(value) if way.tolerance else 1e-5  # a blend reaches beyond its kernel
     np.testing.assert_allclose(got, truth, rtol=1e-5, atol=beyond)
 

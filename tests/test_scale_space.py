@@ -252,7 +252,7 @@ def test_a_stored_chain_is_what_the_engine_takes_it_for(chain: Chain) -> None:
 
     reach = int(chain.dilations.sum())
     sums = levels_of(chain, reach).sum(1) ** 2
-    assert sums.max() < 2.0**60, "what values that are not huge leave room for"
+    np.testing.assert_allclose(sums, chain.grown, rtol=1e-12)
     for sigma in np.linspace(0, chain.sigma_max, 500, dtype=np.float32):
         assert abs(1 - coefficients_of(chain, sigma) @ sums) <= ROUNDING
 
@@ -271,6 +271,18 @@ def test_rounding_is_no_more_than_is_stated(chain: Chain) -> None:
     blended = [coefficients_of(chain, s) @ grown for s in sigma.flat]
     off = np.abs(way.filter(white, field) - np.reshape(blended, sigma.shape))
     assert off.max() <= stated
+
+
+@ALL
+@pytest.mark.parametrize("power", [-60, 70, 90, 110, 125])
+def test_levels_that_grow_stay_finite(chain: Chain, power: int, rng: np.random.Generator) -> None:
+    """A power of 2 changes no bit, neither as it is nor scaled down and up again."""
+    image = rng.random((8, 200), dtype=np.float32) + np.float32(0.5)
+    field = KernelField(Gaussian(sigma=rng.uniform(0, chain.sigma_max, (8, 200)).astype("f4")))
+    way, factor = Way("scale_space", chain.tolerance), np.float32(2.0**power)
+    np.testing.assert_array_equal(
+        way.filter(image * factor, field), way.filter(image, field) * factor
+    )
 
 
 @ALL

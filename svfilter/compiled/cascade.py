@@ -162,9 +162,9 @@ def _blend_row(
 def _stream(
     source: int, source_row: int, source_plane: int, rows: int, cols: int, run: int, run_stop: int,
     sigma: int, sigma_row: int, target: int, target_row: int, target_plane: int, height: int,
-    width: int, reach: int, channels: int, dilations: int, sides: int, begins: int, table: int,
-    pitch: int, levels: int, top: int, rings: int, tops: int, need: int, spans: int, free: int,
-    small: int,
+    width: int, reach: int, channels: int, large: float, dilations: int, sides: int, begins: int,
+    table: int, pitch: int, levels: int, top: int, rings: int, tops: int, need: int, spans: int,
+    free: int, small: int,
 ) -> int:  # fmt: skip
     """Filter a strip of planes that share their rings; give what `load_row` saw."""
     # A row is one channel after the other, each with its margin and a vector to spare.
@@ -186,7 +186,14 @@ def _stream(
                 else:
                     line = source + c * source_plane + there * source_row
                     seen |= load_row(
-                        here + c * plane, line, source_row, cols, width + 2 * reach, run, run_stop
+                        here + c * plane,
+                        line,
+                        source_row,
+                        cols,
+                        width + 2 * reach,
+                        run,
+                        run_stop,
+                        large,
                     )
         r, far = newest, reach
         for k in range(top + 1):
@@ -235,6 +242,7 @@ def _strip(
     width: int,
     margin: int,  # the levels that are needed must reach no further
     channels: int,
+    large: float,  # values from here on, a power of 2, are HUGE
     dilations: int,  # address of int64[K − 1]
     sides: int,  # address of float32[K − 1]
     begins: int,  # address of float32[segments + 1]: their least sigmas, and infinity
@@ -267,8 +275,9 @@ def _strip(
         seen |= _stream(
             source + c * source_plane, source_row, source_plane, rows + 8 * margin,
             cols + 8 * skipped, first, stop, sigma, sigma_row, target + c * target_plane,
-            target_row, target_plane, height, width, reach, min(together, channels - c), dilations,
-            sides, begins, table, pitch, levels, top, rings, tops, need, spans, free, scratch,
+            target_row, target_plane, height, width, reach, min(together, channels - c), large,
+            dilations, sides, begins, table, pitch, levels, top, rings, tops, need, spans, free,
+            scratch,
         )  # fmt: skip
     return seen
 

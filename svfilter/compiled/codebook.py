@@ -75,6 +75,7 @@ def _tile(
     width: int,
     margin: int,  # no kernel reaches further
     channels: int,
+    large: float,  # values from here on, a power of 2, are HUGE
     bank: int,  # address of float32 [2 · radius + 1, whole vectors] for each kernel in turn
     offsets: int,  # address of int64: where in the bank each kernel begins, in bytes
     radii: int,  # address of int64
@@ -92,7 +93,7 @@ def _tile(
             clear(here, pitch // BYTES)
             if there >= 0:
                 line = source + c * source_plane + there * source_row
-                seen |= load_row(here, line, source_row, cols, count, run, run_stop)
+                seen |= load_row(here, line, source_row, cols, count, run, run_stop, large)
     for y in range(height):
         for x in range(width):
             code = peek_index(index + y * index_row + 8 * x)

@@ -221,6 +221,7 @@ def _tile(
     width: int,
     margin: int,  # no kernel reaches further
     channels: int,
+    large: float,  # values from here on, a power of 2, are HUGE
     truncate: float,
     scratch: int,  # `scratch_bytes` of them
 ) -> int:
@@ -246,7 +247,9 @@ def _tile(
             if there >= 0:
                 line = source + c * source_plane + there * source_row
                 first, stop = max(run - skipped, 0), min(run_stop - skipped, count)
-                seen |= load_row(here, line, source_row, cols + 8 * skipped, count, first, stop)
+                seen |= load_row(
+                    here, line, source_row, cols + 8 * skipped, count, first, stop, large
+                )
     for y in range(0, height, ROWS):
         low = min(ROWS, height - y)
         for x in range(0, width, LANES):

@@ -52,7 +52,11 @@ WILD, HUGE, TOO_FAR = 1, 2, 4
 """What a function may have seen: NaN or infinities, which it took for 0; values so large that
 their sums might become infinite; kernels beyond the margin, for which it did nothing."""
 
-ARGUMENTS = {"gaussian": "q" * 16 + "fq", "codebook": "q" * 20, "cascade": "q" * 25}
+ARGUMENTS = {
+    "gaussian": "q" * 16 + "ffq",
+    "codebook": "q" * 16 + "f" + "q" * 4,
+    "cascade": "q" * 16 + "f" + "q" * 9,
+}
 """For each function its arguments: q int64, i int32, f float32. All give an int64."""
 
 

@@ -7,14 +7,10 @@ from typing import Any
 from numba import types
 
 from svfilter.compiled.machine import BLOCK, BYTES, HUGE, LANES, WILD
-from svfilter.compiled.simd import F32, I64, INTEGERS, Lanes, intrinsic, jit
+from svfilter.compiled.simd import F32, I32, I64, INTEGERS, Lanes, intrinsic, jit
 
 _EXPONENT = 0x7F800000
 """The bits of a float32 that are all set in NaN and infinities."""
-_LARGE = 2.0**64
-"""Sums of larger values might become infinite: the levels of a cascade grow by up to 2**60."""
-_HUGE = (127 + 64) << 23
-"""The same bits of it."""
 
 
 def _loading(kind: Any) -> Any:
@@ -96,15 +92,16 @@ def clear(context: Any, address: Any, count: Any) -> Any:
 
 
 @intrinsic
-def _copy_finite(context: Any, target: Any, source: Any, ahead: Any, count: Any) -> Any:
+def _copy_finite(context: Any, target: Any, source: Any, ahead: Any, count: Any, large: Any) -> Any:
     """Copy `count` vectors, one or more, with 0 for NaN and infinities; give what was seen.
 
-    What lies `ahead` bytes further is fetched from memory meanwhile.
+    From `large`, a power of 2, on a value is HUGE. What lies `ahead` bytes further is fetched
+    from memory meanwhile.
     """
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         b, lanes = builder, Lanes(builder)
-        target, source, ahead, count = arguments
+        target, source, ahead, count, large = arguments
         mask = lanes.constant(_EXPONENT, INTEGERS)
         none = lanes.constant(0, INTEGERS)
         with lanes.loop(I64(0), b.mul(count, I64(BYTES)), BYTES, none, none) as (
@@ -119,11 +116,12 @@ def _copy_finite(context: Any, target: Any, source: Any, ahead: Any, count: Any)
             bigger = b.select(b.icmp_unsigned(">", finite, largest), finite, largest)
             leave([b.or_(wild, b.zext(here, INTEGERS)), bigger])
         wild, largest = lanes.results
-        huge = b.icmp_unsigned(">=", largest, lanes.constant(_HUGE, INTEGERS))
+        limit = lanes.splat(b.bitcast(large, I32))
+        huge = b.icmp_unsigned(">=", largest, limit)
         seen = b.or_(wild, b.shl(b.zext(huge, INTEGERS), lanes.constant(1, INTEGERS)))
         return b.zext(lanes.fold(b.or_, seen), I64)
 
-    return types.int64(types.int64, types.int64, types.int64, types.int64), write
+    return types.int64(*[types.int64] * 4, types.float32), write
 
 
 @jit
@@ -137,7 +135,7 @@ def copy_some(target: int, source: int, count: int) -> None:
 
 
 @jit
-def _gather(target: int, source: int, cols: int, first: int, stop: int) -> int:
+def _gather(target: int, source: int, cols: int, first: int, stop: int, large: float) -> int:
     """Copy the pixels first to stop, each from the column that the index names."""
     seen = 0
     for i in range(first, stop):
@@ -146,7 +144,7 @@ def _gather(target: int, source: int, cols: int, first: int, stop: int) -> int:
         if value - value != 0:
             value = types.float32(0)
             seen |= WILD
-        if abs(value) >= _LARGE:
+        if abs(value) >= large:
             seen |= HUGE
         poke(target + 4 * i, value)
     return seen
@@ -154,26 +152,30 @@ def _gather(target: int, source: int, cols: int, first: int, stop: int) -> int:
 
 @jit
 def load_row(
-    target: int, source: int, ahead: int, cols: int, count: int, run: int, run_stop: int
-) -> Any:
+    target: int, source: int, ahead: int, cols: int, count: int, run: int, run_stop: int,
+    large: float,
+) -> Any:  # fmt: skip
     """Copy a row with its border: pixel i comes from column cols[i], or is 0 where that is −1.
 
-    NaN and infinities become 0; the result tells what was seen. From `run` to `run_stop` the
-    columns follow each other, which is nearly all of a row. The next row is taken to be `ahead`
-    bytes further; if it is not, or there is none, only time is lost.
+    NaN and infinities become 0; the result tells what was seen, and from `large`, a power of 2,
+    on a value is HUGE. From `run` to `run_stop` the columns follow each other, which is nearly
+    all of a row. The next row is taken to be `ahead` bytes further; if it is not, or there is
+    none, only time is lost.
     """
     length = run_stop - run
     if length < LANES:
-        return _gather(target, source, cols, 0, count)
+        return _gather(target, source, cols, 0, count, large)
     first = peek_index(cols + 8 * run)
     begin, rest = source + 4 * first, length - LANES
-    seen = _copy_finite(target + 4 * run, begin, ahead, length // LANES)
-    seen |= _copy_finite(target + 4 * (run + rest), begin + 4 * rest, ahead, 1)  # up to the end
+    seen = _copy_finite(target + 4 * run, begin, ahead, length // LANES, large)
+    seen |= _copy_finite(
+        target + 4 * (run + rest), begin + 4 * rest, ahead, 1, large
+    )  # up to the end
     for other in range(count - length):
         i = other if other < run else other + length
         place = peek_index(cols + 8 * i) - first
         if 0 <= place < length:  # as nearly always: what was copied already
             poke(target + 4 * i, peek(target + 4 * (run + place)))
         else:
-            seen |= _gather(target, source, cols, i, i + 1)
+            seen |= _gather(target, source, cols, i, i + 1, large)
     return seen

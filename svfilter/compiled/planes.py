@@ -23,8 +23,8 @@ LEAST = 16
 _ALIGNED = 64
 _PAGE = 1024
 """Values on the smallest page of memory that there is."""
-_SCALE = 2.0**64
-_LARGEST = np.finfo(np.float32).max / np.float32(_SCALE)
+_LARGE, _SPARE = 2.0**125, 2.0**16
+"""Sums of larger values might become infinite; by how much more than needed they are scaled."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Kernel:
     """Bytes for a piece of so many rows and columns and channels."""
     more: tuple[float, ...]
     """Arguments after the ones that say where the planes are."""
+    growth: float = 1.0
+    """A power of 2 by which no value on the way exceeds the largest of the image."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,17 @@ def filter_planes(
     seen = _run_all(tasks, threads, kernel.scratch(rows, cols, channels), out.reshape(-1))
     assert not seen & TOO_FAR, "the margin is too small"
     if seen & HUGE:  # the same result, but for the smallest numbers that there are
-        smaller = image.transform(lambda pixels: pixels * np.float32(1 / _SCALE))
+        scale = np.float32(_SPARE * kernel.growth)
+        smaller = image.transform(lambda pixels: pixels * (1 / scale))
         out, seen = filter_planes(smaller, parameters, kernel, memory=memory, jobs=jobs)
-        out = out.clip(-_LARGEST, _LARGEST) * np.float32(_SCALE)
+        largest = np.finfo(np.float32).max / scale
+        out = out.clip(-largest, largest) * scale
     return out, bool(seen & WILD)
 
 
 def _call(kernel: Kernel, planes: _Planes, window: Window, scratch: int) -> int:
-    return kernel.function(*planes.arguments(window), *kernel.more, scratch)
+    large = _LARGE / kernel.growth
+    return kernel.function(*planes.arguments(window), large, *kernel.more, scratch)
 
 
 def _groups(image: Bordered, parameters: list[Array], target: Array) -> Iterator[_Planes]:

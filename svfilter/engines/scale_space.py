@@ -46,12 +46,16 @@ class Chain:
     levels: Array  # int64 [S]: the last level that a segment needs
 
     @cached_property
-    def error(self) -> float:
-        """The bound, and rounding, which grows with the coefficients and the levels."""
+    def grown(self) -> Array:
+        """How much larger than the image each level may be, float64 [K]."""
         import numpy as np
 
-        grown = np.cumprod(np.append(1.0, (1 + 2 * self.sides.astype(np.float64)) ** 2))
-        largest = float((abs(self.coefficients).sum(2) @ grown).max())
+        return np.cumprod(np.append(1.0, (1 + 2 * self.sides.astype(np.float64)) ** 2))
+
+    @cached_property
+    def error(self) -> float:
+        """The bound, and rounding, which grows with the coefficients and the levels."""
+        largest = float((abs(self.coefficients).sum(2) @ self.grown).max())
         return self.bound + max(ROUNDING, 1e-7 * largest)
 
     def levels_needed(self, sigma: float) -> int:
@@ -209,6 +213,7 @@ class ScaleSpace(CpuEngine):
                 len(chain.levels),
                 together,
             ),
+            growth=2.0 ** math.ceil(math.log2(chain.grown[len(dilations)])),
         )
         sigma = field.maps["sigma"]
         out, wild = filter_planes(image, [sigma], kernel, memory=memory, jobs=jobs)
