@@ -115,18 +115,18 @@ class Engine(ABC):
 
 
 class CpuEngine(Engine):
-    """An engine on NumPy arrays, in float32."""
+    """An engine on NumPy arrays, in float32 if not always in float64."""
 
     arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
     compiled: ClassVar[bool] = False
     """Whether its functions are compiled by numba."""
 
     def why_not(self, problem: Problem) -> str | None:
-        """It needs the CPU and float32, and gives no gradients."""
+        """It needs the CPU, an image of its precision, and gives no gradients."""
         if not problem.device.startswith("cpu"):
             return f"it runs on the CPU, and the device is {problem.device}"
         if problem.needs_gradient:
             return "it gives no gradients"
-        if problem.dtype != "float32":
+        if problem.dtype != "float32" and not self.always_float64:
             return f"it computes in float32, and the image is {problem.dtype}"
         return compiled.missing() if self.compiled else None

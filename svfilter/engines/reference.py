@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from svfilter.engines.base import Engine, Problem
+from svfilter.engines.base import CpuEngine, Problem
 
 if TYPE_CHECKING:
     from svfilter.borders import Bordered
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from svfilter.kernels.base import Array
 
 
-class Reference(Engine):
+class Reference(CpuEngine):
     """Compute every pixel by itself, in float64, its sum rounded once.
 
     Each pixel has its own kernel made for it alone, of its own radius, so that nothing that
@@ -26,16 +26,7 @@ class Reference(Engine):
     summary: ClassVar[str] = "plain float64 loops; the oracle of the tests"
     error: ClassVar[str] = "float64 rounding"
     automatic: ClassVar[bool] = False
-    arrays: ClassVar[Literal["numpy", "torch"]] = "numpy"
     always_float64: ClassVar[bool] = True
-
-    def why_not(self, problem: Problem) -> str | None:
-        """It needs the CPU, and gives no gradients."""
-        if not problem.device.startswith("cpu"):
-            return f"it runs on the CPU, and the device is {problem.device}"
-        if problem.needs_gradient:
-            return "it gives no gradients"
-        return None
 
     def bound(self, problem: Problem) -> float:
         """Give what rounding may amount to."""
