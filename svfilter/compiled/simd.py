@@ -79,21 +79,21 @@ class Lanes:
                 found = self.builder.insert_element(found, value, I32(i))
             return found
         name = {16: "llvm.x86.avx512.permvar.sf.512", 8: "llvm.x86.avx2.permps"}[LANES]
-        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # no types
-            self.builder.module, ir.FunctionType(VECTOR, [VECTOR, INTEGERS]), name
-        )
-        return self.builder.call(function, [self.load(address), picks])
+        return self._instruction(name, VECTOR, [self.load(address), picks])
 
     def prefetch(self, address: Value) -> None:
         """Ask for a cache line that will be read soon; any address will do."""
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
-        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # no types
-            self.builder.module, kind, "llvm.prefetch.p0i8"
-        )
+        there = self.builder.inttoptr(address, ir.IntType(8).as_pointer())
         reading, near, data = I32(0), I32(3), I32(1)
-        there = self.builder.inttoptr(address, pointer)
-        self.builder.call(function, [there, reading, near, data])
+        self._instruction("llvm.prefetch.p0i8", ir.VoidType(), [there, reading, near, data])
+
+    def _instruction(self, name: str, result: Value, arguments: list[Value]) -> Value:
+        """Call what LLVM has a name for."""
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # no types
+            self.builder.module, kind, name
+        )
+        return self.builder.call(function, arguments)
 
     def at(self, address: Value, offset: Value | int) -> Value:
         """Add a byte offset to an address."""
@@ -116,12 +116,7 @@ class Lanes:
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """Give a · b + c, rounded once where the processor can."""
         if HAS_FMA:
-            kind = ir.FunctionType(a.type, [a.type] * 3)
-            name = f"llvm.fma.v{a.type.count}f32"
-            function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]  # no types
-                self.builder.module, kind, name
-            )
-            return self.builder.call(function, [a, b, c])
+            return self._instruction(f"llvm.fma.v{a.type.count}f32", a.type, [a, b, c])
         return self.builder.fadd(self.builder.fmul(a, b), c)
 
     def fold(self, combine: Function, vector: Value) -> Value:
