@@ -175,7 +175,7 @@ def test_sigma_zero_is_the_identity_in_a_mixed_map(
 ) -> None:
     for scale, shift in ((1, 0), (1e4, -5e3), (1e-3, 0)):
         image = (rng.random((5, 43, 150)) * scale + shift).astype(dtype)
-        image[0, 0, 0] = -0.0
+        image[:, ::3, ::4] = -0.0
         sigma = sharp_regions((43, 150), rng)
         sigma[0, 1:60] = 0.12499
         field = KernelField(Gaussian(sigma=sigma))
@@ -183,6 +183,8 @@ def test_sigma_zero_is_the_identity_in_a_mixed_map(
         got = way.filter(image, field)
         sharp = sigma < 0.125
         np.testing.assert_array_equal(got[:, sharp], image[:, sharp])
+        if way.engine == "scale_space":  # `direct` makes 0 of −0 beside what is not sharp
+            np.testing.assert_array_equal(np.signbit(got)[:, sharp], np.signbit(image)[:, sharp])
         assert (got[:, ~sharp] != image[:, ~sharp]).any()
 
 

@@ -133,7 +133,7 @@ def blend(
         least = lanes.splat(lanes.load(here, 0, F32))
         most = lanes.splat(lanes.load(begins, b.mul(b.add(end, I64(1)), I64(4)), F32))
         begun = b.icmp_signed(">", first, I64(0))
-        identity = lanes.splat(b.select(begun, F32(-1), lanes.load(begins, 4, F32)))
+        identity = lanes.splat(lanes.load(begins, 4, F32))
 
         def fused(ones: list[Any], others: list[Any], more: list[Any]) -> list[Any]:
             return [lanes.fma(*values) for values in zip(ones, others, more, strict=True)]
@@ -162,7 +162,8 @@ def blend(
             for (_, v), place, value, total, image in found:
                 above = b.fcmp_ordered(">=", spreads[v], least)
                 inside = b.and_(above, b.fcmp_ordered("<", spreads[v], most))
-                result = b.select(b.fcmp_ordered("<", spreads[v], identity), image, total)
+                kept = b.select(begun, value, image)  # every bit of it, were it −0
+                result = b.select(b.fcmp_ordered("<", spreads[v], identity), kept, total)
                 lanes.store(b.select(inside, result, value), *place)
 
         def add_one(count: int) -> None:
