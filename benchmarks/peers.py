@@ -101,6 +101,16 @@ def ffmpeg(photo: Path, levels: Path, out: Path, sigma: int) -> list[str]:
     return [_program("ffmpeg"), "-v", "error", "-y", *files, "-frames:v", "1", str(out)]
 
 
+def imagemagick_copy(photo: Path, out: Path) -> list[str]:
+    """Decode and encode."""
+    return [_program("magick", "convert"), str(photo), str(out)]
+
+
+def vips_copy(photo: Path, out: Path) -> list[str]:
+    """Decode and encode."""
+    return [_program("vips"), "copy", str(photo), str(out)]
+
+
 def to_linear(encoded: np.ndarray) -> np.ndarray:
     """Decode sRGB values, as GEGL does before it blurs."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
@@ -120,6 +130,7 @@ def versions() -> str:
     told.append(" ".join(imagemagick.removeprefix("Version: ").split()[:2]))
     told.append(f"GEGL {_first_line(['dpkg-query', '-W', '-f', '${Version}', 'gegl'])}")
     told.append(" ".join(_first_line(["ffmpeg", "-version"]).replace("version ", "").split()[:2]))
+    told.append(" ".join(_first_line(["vips", "--version"]).replace("-", " ").split()[:2]))
     return ", ".join(told)
 
 

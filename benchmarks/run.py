@@ -21,6 +21,7 @@ from pathlib import Path
 import arrays
 import peers
 import processes
+import streams
 from table import Missing, Row, Setting
 
 from svfilter.bench import Red, machine
@@ -40,7 +41,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.write and (asked.quick or asked.only):
         parser.error("--write is for a whole run: one table, one machine, one day")
-    rows = [r for r in arrays.ROWS + processes.ROWS if re.search(asked.only, r.what)]
+    rows = [r for r in arrays.ROWS + processes.ROWS + streams.ROWS if re.search(asked.only, r.what)]
     header = describe()
     print(f"{header}\n\n{HEAD}", flush=True)
     red, lines = False, []

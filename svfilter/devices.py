@@ -74,10 +74,22 @@ def modest_memory(device: str) -> int:
 
         free = torch.cuda.mem_get_info(device)[0]
     else:
-        import psutil
-
-        free = psutil.virtual_memory().available
+        free = free_memory()
     return min(free // MODEST_SHARE, MODEST_LIMIT)
+
+
+def free_memory() -> int:
+    """Give the bytes that are free in this machine."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def process_memory() -> int:
+    """Give the bytes of memory that this process uses now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def threads(jobs: int | None) -> int:

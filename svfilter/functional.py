@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import array_api_compat as compat
 
 from svfilter import devices
-from svfilter.borders import surround
+from svfilter.borders import Bordered, surround
 from svfilter.engines import choose_engine
 from svfilter.engines.base import Engine, Problem, needs_gradient
 from svfilter.errors import InvalidArgument
@@ -143,14 +143,31 @@ def filter_window(
     Returns:
         The filtered pixels [..., h, w], as the engine's kind of array.
     """
+    image, field = gather(
+        read, field, window, size=size, boundary=boundary, engine=engine, problem=problem
+    )
+    return engine.run(image, field, problem, memory=memory, jobs=jobs)
+
+
+def gather(
+    read: Callable[[Window], Array],
+    field: KernelField,
+    window: Window,
+    *,
+    size: tuple[int, int],
+    boundary: str,
+    engine: Engine,
+    problem: Problem,
+) -> tuple[Bordered, KernelField]:
+    """Give what an engine needs to filter a window: see `filter_window`."""
     dtype = "float64" if engine.always_float64 else problem.dtype
 
     def move(values: Array) -> Array:
         return _to_kind(values, engine.arrays, dtype, problem.device)
 
     field = field.transform(move)  # first: a radius may be another in another precision
-    image = surround(read, window, engine.margin(problem, field), size, boundary).transform(move)
-    return engine.run(image, field, problem, memory=memory, jobs=jobs)
+    image = surround(read, window, engine.margin(problem, field), size, boundary)
+    return image.transform(move), field
 
 
 def check_boundary(boundary: str) -> None:

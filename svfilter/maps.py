@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.tiles import Window, plan
 
 if TYPE_CHECKING:
+    from svfilter.images.layout import Colour
     from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Array
 
@@ -23,6 +25,8 @@ REC_709 = (0.2126, 0.7152, 0.0722)
 
 _SLAB = 16
 """Rows read and mixed at a time: few enough to stay in the processor's cache."""
+_RESIZED = 64
+"""Rows resized at a time, always the same ones: so the values do not depend on the windows."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +49,46 @@ class MapSpec:
     gamma: float = 1.0
 
 
+class Levels(ABC):
+    """Levels in 0..1 for the windows of an image, which are asked for from top to bottom."""
+
+    row_bytes = 0
+    """Bytes that are held for each row of the image,"""
+    fixed_bytes = 0
+    """and beside them."""
+
+    @abstractmethod
+    def read(self, window: Window) -> Array:
+        """Give a window's levels, [1 or more, h, w] float32."""
+
+    def let_go(self, row: int) -> None:  # noqa: B027  (nothing is held)
+        """Forget what only windows above a row would need."""
+
+
 @dataclass(frozen=True)
 class ParameterMap:
     """The values of one parameter for an image."""
 
     spec: MapSpec
-    levels: Callable[[Window], Array] | None
-    """Gives a window's levels in 0..1, [1 or more, h, w] float32; None: there is no source."""
+    levels: Levels | None
+    """None: there is no source."""
 
     def read(self, window: Window) -> Array | float:
         """Give a window's values, [1 or more, h, w] float32, or the one value of all pixels."""
         if self.levels is None:
             return self.spec.high
-        level = self.levels(window)
+        level = self.levels.read(window)
         m = (1 - level if self.spec.invert else level) ** self.spec.gamma
         values = 1 - m
         values *= self.spec.low
         m *= self.spec.high
         values += m
         return values
+
+    def let_go(self, row: int) -> None:
+        """Forget what only windows above a row would need."""
+        if self.levels is not None:
+            self.levels.let_go(row)
 
 
 def open_map(
@@ -74,62 +99,142 @@ def open_map(
     Args:
         spec: what the map shall be.
         image: the image that will be filtered.
-        open_source: opens another image by its name.
+        open_source: opens another image by its name; whoever gave it closes it.
 
     Raises:
-        InvalidArgument: the source holds floats beyond 0..1. (Those of the image itself are
-            found when they are read.)
+        InvalidArgument: intensity is not defined for the image's channels. (Floats beyond 0..1
+            are found when they are read.)
         ImageReadError: the source cannot be read.
     """
     if spec.source is None:
         return ParameterMap(spec, None)
     if spec.source == INTENSITY:
-        return ParameterMap(spec, partial(_intensity, image, per_channel=spec.per_channel))
-    plane = _plane(open_source(spec.source), image)
-    return ParameterMap(spec, lambda window: plane[:, window.rows, window.cols])
-
-
-def _intensity(image: ImageReader, window: Window, *, per_channel: bool) -> Array:
-    luma = _luma(image, window)
-    if not per_channel:
-        return luma
-    import numpy as np
-
-    colour = image.read(window)[: image.colours]
-    return np.concatenate([colour, luma]) if image.has_alpha else colour  # alpha follows luma
-
-
-def _plane(source: ImageReader, image: ImageReader) -> Array:
-    """Give a map's luma, [1, H, W], at the size of the image."""
-    if source.has_alpha and source.read(source.whole)[-1].min() < 1:
-        _warn(f"{source.name}: the map is this image's luma; its alpha is not used")
-    plane = _luma(source, source.whole)
+        if not spec.per_channel:
+            _check_mixable(image)
+        return ParameterMap(spec, _Intensity(image, per_channel=spec.per_channel))
+    source = open_source(spec.source)
+    _check_mixable(source)
     if (source.height, source.width) == (image.height, image.width):
-        return plane
-    stretch = (source.width / source.height) / (image.width / image.height)
-    shape = "" if abs(stretch - 1) < 0.01 else ", which changes its proportions"
-    _warn(
-        f"{source.name}: the map of {source.width} x {source.height} pixels is resized to the "
-        f"image's {image.width} x {image.height}{shape}"
-    )
-    from svfilter.images.reading import resize
+        return ParameterMap(spec, _Luma(source))
+    return ParameterMap(spec, _Resized(source, image.height, image.width))
 
-    return resize(plane[0], image.height, image.width)[None].clip(0, 1)
+
+class _Intensity(Levels):
+    """The image's own values: their luma, or each channel's own."""
+
+    def __init__(self, image: ImageReader, *, per_channel: bool) -> None:
+        self._image, self._per_channel = image, per_channel
+
+    def read(self, window: Window) -> Array:
+        """Give luma, or the colours and, for alpha, their luma; weighted by alpha."""
+        image = self._image
+        if not self._per_channel:
+            return _luma(image, window)
+        pixels = image.read(window)
+        colours = pixels[: image.layout.colours]
+        if not image.layout.alpha:
+            return _checked(colours, image)
+        import numpy as np
+
+        if image.layout.alpha == "straight":
+            colours = colours * pixels[-1]
+        return np.concatenate([_checked(colours, image), _luma(image, window)])
+
+
+class _Luma(Levels):
+    """The luma of another image of the same size."""
+
+    def __init__(self, source: ImageReader) -> None:
+        self._source = source
+        self.row_bytes = source.layout.row_bytes
+        self.fixed_bytes = source.decoder_bytes + 2 * source.block_bytes
+
+    def read(self, window: Window) -> Array:
+        """Give the source's luma at the window."""
+        return _luma(self._source, window)
+
+    def let_go(self, row: int) -> None:
+        """Forget the source's rows above it."""
+        self._source.let_go(row)
+
+
+class _Resized(Levels):
+    """The luma of another image, resized with a triangle filter, antialiased when it shrinks.
+
+    It is resized in blocks of rows that begin at multiples of _RESIZED.
+    """
+
+    def __init__(self, source: ImageReader, height: int, width: int) -> None:
+        self._source, self._height, self._width = source, height, width
+        self._scale = source.height / height
+        self._blocks: dict[int, Array] = {}
+        self.row_bytes = 4 * width + math.ceil(source.layout.row_bytes * self._scale)
+        around = (
+            2 * _RESIZED * math.ceil(self._scale) * (source.layout.row_bytes + 8 * source.width)
+        )
+        self.fixed_bytes = source.decoder_bytes + 2 * source.block_bytes + around
+        stretch = (source.width / source.height) / (width / height)
+        shape = "" if abs(stretch - 1) < 0.01 else ", which changes its proportions"
+        warnings.warn(
+            f"{source.name}: the map of {source.width} x {source.height} pixels is resized to the "
+            f"image's {width} x {height}{shape}",
+            SvfilterWarning,
+            stacklevel=4,
+        )
+
+    def read(self, window: Window) -> Array:
+        """Give the levels at the window."""
+        import numpy as np
+
+        first, stop = window.row_off, window.row_off + window.height
+        tops = range(first - first % _RESIZED, stop, _RESIZED)
+        rows = np.concatenate([self._block(top) for top in tops])
+        return rows[None, first - tops[0] : stop - tops[0], window.cols]
+
+    def _block(self, top: int) -> Array:
+        if top not in self._blocks:
+            from svfilter.images.resizing import resize
+
+            stop = min(top + _RESIZED, self._height)
+            begin, end = (row * self._scale for row in (top, stop))
+            first = self._first_row(top)
+            last = min(math.ceil(end + max(self._scale, 1)) + 1, self._source.height)
+            luma = _luma(self._source, Window(first, 0, last - first, self._source.width))[0]
+            span = (begin - first, min(end, self._source.height) - first)
+            self._blocks[top] = resize(luma, stop - top, self._width, span).clip(0, 1)
+        return self._blocks[top]
+
+    def _first_row(self, top: int) -> int:
+        """Give the first row of the source that the block at `top` needs."""
+        return max(math.floor(top * self._scale - max(self._scale, 1)) - 1, 0)
+
+    def let_go(self, row: int) -> None:
+        """Forget the blocks above the row, and what they were made of."""
+        block = row - row % _RESIZED
+        self._blocks = {top: rows for top, rows in self._blocks.items() if top >= block}
+        made = block + _RESIZED if block in self._blocks else block
+        self._source.let_go(self._first_row(made))
 
 
 def _luma(image: ImageReader, window: Window) -> Array:
-    """Give a window's luma, [1, h, w]."""
+    """Give a window's luma times its alpha, [1, h, w]."""
     import numpy as np
 
     luma = np.empty((1, window.height, window.width), np.float32)
     for slab in plan(window.height, window.width, _SLAB, window.width):
         read = Window(window.row_off + slab.row_off, window.col_off, slab.height, slab.width)
-        luma[:, slab.rows] = _mixed(image.read(read)[: image.colours])
-    _check_levels(luma, image)
-    return luma
+        pixels = image.read(read)
+        with np.errstate(all="ignore"):  # what is beyond 0..1 is refused below
+            mixed = _mixed(pixels[: image.layout.colours], image.layout.colour)
+            if image.layout.alpha == "straight":
+                mixed = mixed * pixels[-1]
+            luma[:, slab.rows] = mixed
+    return _checked(luma, image)
 
 
-def _mixed(colour: Array) -> Array:
+def _mixed(colour: Array, kind: Colour) -> Array:
+    if kind == "cmyk":  # the plainest of conversions: each ink takes away its share
+        colour = (1 - colour[:3]) * (1 - colour[3])
     if len(colour) == 1:
         return colour[0]
     # Pixel by pixel in one order: a matrix product would round by the window's shape.
@@ -139,15 +244,20 @@ def _mixed(colour: Array) -> Array:
     return total
 
 
-def _check_levels(luma: Array, source: ImageReader) -> None:
-    if source.dtype.kind == "f":  # grey; integers are scaled to 0..1 as they are read
-        low, high = float(luma.min()), float(luma.max())
+def _check_mixable(image: ImageReader) -> None:
+    if image.layout.colour == "bands":
+        raise InvalidArgument(
+            f"{image.name}: the intensity of {image.layout.channels} bands is not defined; give a "
+            "grey or RGB image as the map, or --per-channel"
+        )
+
+
+def _checked(levels: Array, source: ImageReader) -> Array:
+    if source.layout.dtype.kind != "u":  # those are scaled to 0..1 as they are read
+        low, high = float(levels.min()), float(levels.max())
         if not (low >= 0 and high <= 1):
             raise InvalidArgument(
                 f"{source.name}: a map's values must lie in 0 to 1, but these are {low:g} to "
                 f"{high:g}; rescale it, or give another --sigma-map"
             )
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, SvfilterWarning, stacklevel=4)
+    return levels

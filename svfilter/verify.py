@@ -30,10 +30,12 @@ class Verification:
     problem: Problem
     size: tuple[int, int]
     boundary: str
-    span: float
-    """Of which errors are a share: the image's range of values, or their size if it is larger."""
     error_seen: float = 0.0
+    """As a share of the image's range of values, or of their size if it is larger."""
     windows_seen: int = 0
+    _worst: float = 0.0
+    _low: float = 0.0
+    _high: float = 0.0
     _places: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,11 +50,7 @@ class Verification:
         window: Window,
         filtered: Array,
     ) -> None:
-        """Compare the places drawn that lie in a window with its result, a NumPy array.
-
-        Raises:
-            VerificationFailed: an error is larger than the engine states.
-        """
+        """Compare the places drawn that lie in a window with its result, a NumPy array."""
         for row, col in self._places:
             top, left = row - window.row_off, col - window.col_off
             if not (0 <= top < window.height and 0 <= left < window.width):
@@ -70,11 +68,32 @@ class Verification:
                 memory=0,
             )
             got = filtered[..., inside.rows, inside.cols]
-            self._take(_largest_error(got, truth))
+            self._worst = max(self._worst, _largest_error(got, truth))
+            self.windows_seen += 1
+        if self._worst == math.inf:  # what holds NaN cannot go on to be stored
+            self.judge()
 
-    def _take(self, error: float) -> None:
-        self.error_seen = max(self.error_seen, error / (self.span or 1))
-        self.windows_seen += 1
+    def watch(self, read: Callable[[Window], Array]) -> Callable[[Window], Array]:
+        """Give a way to read that notes the range of what is read."""
+
+        def seen(window: Window) -> Array:
+            import numpy as np
+
+            values = read(window)
+            finite = np.isfinite(values)
+            self._low = float(values.min(where=finite, initial=self._low))
+            self._high = float(values.max(where=finite, initial=self._high))
+            return values
+
+        return seen
+
+    def judge(self) -> None:
+        """Compare the largest error seen with what the engine states.
+
+        Raises:
+            VerificationFailed: it is larger.
+        """
+        self.error_seen = self._worst / ((self._high - self._low) or 1)
         bound = self.engine.bound(self.problem)
         if self.error_seen > bound:
             raise VerificationFailed(

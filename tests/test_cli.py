@@ -158,7 +158,7 @@ REFUSED = {
     "blur photo.png OUT.png --quality 80": (2, "--quality", "OUT.png"),
     "blur photo.png OUT.jpg --quality 101": (2, "--quality", "101"),
     "blur photo.png OUT.png --memory 12X": (2, "--memory", "12X", "512M"),
-    "blur photo.png OUT.png --memory 1K": (2, "--memory", "at least", "K"),
+    "blur photo.png OUT.png --memory 1K": (1, "photo.png", "--memory", "raise it by"),
     "blur photo.png OUT.png --jobs 0": (2, "--jobs", "0"),
     **{
         f"blur photo.png OUT.png --tolerance {value}": (2, "--tolerance", value)
@@ -373,7 +373,7 @@ def test_map_of_another_size_is_warned_of(quiet):
 def test_verbose_says_how_it_was_computed():
     words = run("blur photo.png new.png --engine unfold --device cpu --tile 16 -v").stderr
     assert "engine unfold on cpu" in words
-    assert "tiles of 16 px" in words
+    assert "windows of 16 x 16 px" in words
 
 
 def test_single_pixel_keeps_its_value():

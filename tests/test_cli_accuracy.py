@@ -99,10 +99,10 @@ def test_a_wrong_engine_is_found_out_and_nothing_written(
 
 
 @pytest.mark.parametrize("engine", ["direct", "scale_space"])
-def test_jobs_tiles_and_memory_leave_no_trace(engine: str) -> None:
+def test_jobs_and_tiles_leave_no_trace(engine: str) -> None:
     words = f"--sigma 6 --sigma-map=photo.png photo.png new.png --engine {engine} "
     files = set()
-    for more in ("", "--jobs 1", "--jobs 3 --tile 7", "--tile 1", "--tile 64", "--memory 900K"):
+    for more in ("", "--jobs 1", "--jobs 3 --tile 7", "--tile 1", "--tile 64", "--memory 9G"):
         result = run(f"blur {words}{more}")
         assert (result.exit_code, result.output) == (0, "")
         files.add(Path("new.png").read_bytes())

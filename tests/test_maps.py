@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from arrays import reader
 from PIL import Image
 
 from svfilter.errors import InvalidArgument, SvfilterWarning
-from svfilter.images.metadata import Metadata
 from svfilter.images.reading import ImageReader, open_image
 from svfilter.maps import INTENSITY, MapSpec, open_map
-from svfilter.tiles import Window
-
-
-def reader(pixels: np.ndarray) -> ImageReader:
-    return ImageReader("image.png", "PNG", pixels, Metadata())
+from svfilter.tiles import Window, plan
 
 
 def read(spec: MapSpec, image: ImageReader, window: Window | None = None) -> np.ndarray:
-    got = open_map(spec, image, partial(open_image)).read(window or image.whole)
-    return np.asarray(got)
+    with ExitStack() as opened:
+        got = open_map(spec, image, lambda name: opened.enter_context(open_image(name)))
+        return np.asarray(got.read(window or image.whole))
 
 
 @pytest.fixture
@@ -49,18 +46,42 @@ def test_intensity_is_rec_709_luma_of_the_encoded_values(rgb: np.ndarray) -> Non
     assert got[0, 0, 1] == 8
 
 
-def test_alpha_has_no_part_in_intensity(rgb: np.ndarray) -> None:
-    rgba = np.concatenate([rgb, np.full((5, 7, 1), 99, np.uint8)], axis=2)
-    spec = MapSpec(high=8, source=INTENSITY)
-    np.testing.assert_array_equal(read(spec, reader(rgba)), read(spec, reader(rgb)))
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_intensity_is_weighted_by_alpha(per_channel: bool, rgb: np.ndarray) -> None:
+    """What is transparent has no colour that could drive anything."""
+    alpha = np.linspace(0, 255, 35).astype(np.uint8).reshape(5, 7)
+    spec = MapSpec(high=8, source=INTENSITY, per_channel=per_channel)
+    got = read(spec, reader(np.dstack([rgb, alpha])))
+    colours = 8 * (rgb / 255.0).transpose(2, 0, 1) * (alpha / 255)
+    shared = 8 * luma(rgb)[None] * (alpha / 255)
+    expected = np.concatenate([colours, shared]) if per_channel else shared
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6)
+    premultiplied = np.dstack([rgb / 255.0 * (alpha / 255)[..., None], alpha / 255])
+    got = read(spec, reader(premultiplied.astype(np.float32), alpha="associated"))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6)
+
+
+def test_intensity_of_inks_is_what_they_leave() -> None:
+    inks = np.array([[[0, 0, 0, 0], [255, 255, 255, 0], [0, 0, 0, 255], [0, 255, 0, 127]]], "u1")
+    got = read(MapSpec(high=1, source=INTENSITY), reader(inks, colour="cmyk", alpha=""))
+    expected = [1, 0, 0, (1 - 0.7152) * (1 - 127 / 255)]
+    np.testing.assert_allclose(got[0, 0], expected, rtol=0, atol=2e-6)
+
+
+def test_intensity_of_bands_is_refused(rng: np.random.Generator) -> None:
+    bands = rng.random((5, 7, 6)).astype(np.float32)
+    with pytest.raises(InvalidArgument, match="intensity of 6 bands is not defined"):
+        read(MapSpec(high=1, source=INTENSITY), reader(bands))
+    spec = MapSpec(high=1, source=INTENSITY, per_channel=True)
+    np.testing.assert_array_equal(read(spec, reader(bands)), bands.transpose(2, 0, 1))
 
 
 def test_per_channel_each_channel_drives_itself_and_alpha_follows_luma(rgb: np.ndarray) -> None:
     spec = MapSpec(high=8, source=INTENSITY, per_channel=True)
     expected = 8 * (rgb.transpose(2, 0, 1) / 255.0)
     np.testing.assert_allclose(read(spec, reader(rgb)), expected, rtol=0, atol=2e-6)
-    rgba = np.concatenate([rgb, rgb[..., :1]], axis=2)
-    got = read(spec, reader(rgba))
+    opaque = np.dstack([rgb, np.full((5, 7), 255, np.uint8)])
+    got = read(spec, reader(opaque))
     np.testing.assert_allclose(got[:3], expected, rtol=0, atol=2e-6)
     np.testing.assert_allclose(got[3], 8 * luma(rgb), rtol=0, atol=2e-6)
 
@@ -103,7 +124,9 @@ def test_a_map_of_another_size_is_resized_with_a_warning(tmp_path: Path) -> None
     ramp = np.linspace(0, 255, 40).astype(np.uint8)[None].repeat(20, axis=0)
     Image.fromarray(ramp).save(tmp_path / "map.png")
     with pytest.warns(SvfilterWarning, match=r"map.png: .* 40 x 20 .* resized .* 80 x 60"):
-        got = read(MapSpec(high=1, source=str(tmp_path / "map.png")), reader(np.zeros((60, 80))))
+        got = read(
+            MapSpec(high=1, source=str(tmp_path / "map.png")), reader(np.zeros((60, 80), "u1"))
+        )
     assert got.shape == (1, 60, 80)
     assert 0 <= got.min() <= got.max() <= 1
     inner = got[0, :, 2:-2]
@@ -111,14 +134,42 @@ def test_a_map_of_another_size_is_resized_with_a_warning(tmp_path: Path) -> None
     np.testing.assert_allclose(np.diff(inner[0]), 1 / 78, atol=4e-3)  # a ramp stays a ramp
 
 
-def test_a_map_stretched_or_with_alpha_is_warned_about(tmp_path: Path) -> None:
-    Image.new("LA", (5, 5), (255, 7)).save(tmp_path / "map.png")
-    with pytest.warns(SvfilterWarning) as caught:
-        got = read(MapSpec(high=1, source=str(tmp_path / "map.png")), reader(np.zeros((4, 8))))
+def test_a_map_with_alpha_is_weighted_by_it(tmp_path: Path) -> None:
+    Image.new("LA", (8, 4), (255, 51)).save(tmp_path / "map.png")
+    got = read(MapSpec(high=1, source=str(tmp_path / "map.png")), reader(np.zeros((4, 8), "u1")))
+    np.testing.assert_allclose(got, np.full((1, 4, 8), 0.2), rtol=0, atol=1e-6)
+
+
+def test_a_map_that_is_stretched_is_warned_about(tmp_path: Path) -> None:
+    Image.new("L", (5, 5), 255).save(tmp_path / "map.png")
+    with pytest.warns(SvfilterWarning, match="resized to the image's 8 x 4, which changes its"):
+        got = read(
+            MapSpec(high=1, source=str(tmp_path / "map.png")), reader(np.zeros((4, 8), "u1"))
+        )
     np.testing.assert_array_equal(got, np.ones((1, 4, 8)))
-    alpha, size = (str(warning.message) for warning in caught)
-    assert "its alpha is not used" in alpha
-    assert "5 x 5 pixels is resized to the image's 8 x 4, which changes its proportions" in size
+
+
+@pytest.mark.filterwarnings("ignore:.*resized")
+@pytest.mark.parametrize("size", [(7, 9), (40, 60), (200, 150), (1000, 3)])
+@pytest.mark.parametrize("rows", [1, 50, 64, 100])
+def test_a_resized_map_does_not_depend_on_the_windows(
+    size: tuple[int, int], rows: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    levels = rng.random(size).astype(np.float32)
+    tifffile.imwrite(tmp_path / "map.tif", levels)
+    image, spec = np.zeros((170, 90), "u1"), MapSpec(high=1, source=str(tmp_path / "map.tif"))
+    whole = read(spec, reader(image))
+    with open_image(str(tmp_path / "map.tif")) as source:
+        parameter = open_map(spec, reader(image), lambda name: source)
+        for window in plan(170, 90, rows, 40):
+            np.testing.assert_array_equal(
+                parameter.read(window), whole[:, window.rows, window.cols]
+            )
+            if window.col_off + window.width == 90:
+                parameter.let_go(window.row_off + window.height)
+    # Only the places differ by rounding from those in a resize of all rows at once.
+    at_once = Image.fromarray(levels).resize((90, 170), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(whole[0], np.asarray(at_once).clip(0, 1), atol=3e-6)
 
 
 @pytest.mark.parametrize("bad", [1.5, -0.25, np.nan])

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from arrays import reader
 from cases import TIGHT, WAYS, Way
 from conftest import SAMPLES
 from PIL import Image
 
-from svfilter import Gaussian, KernelField, filter_image
+from svfilter import Gaussian, KernelField, devices, filter_image, pipeline
 from svfilter.engines import ENGINES
-from svfilter.errors import EngineUnavailable, InvalidArgument
-from svfilter.images.metadata import Metadata
-from svfilter.images.reading import ImageReader, open_image
+from svfilter.errors import EngineUnavailable, ImageReadError, InvalidArgument
+from svfilter.images.reading import open_image
 from svfilter.maps import INTENSITY, MapSpec, open_map
 from svfilter.pipeline import filter_file
 from svfilter.tiles import plan
@@ -144,11 +145,11 @@ def test_alpha_weights_the_colours(
     got = run(tmp_path / "in.png", tmp_path / "out.png", spec, tolerance=0)
 
     planes = pixels.transpose(2, 0, 1) / 255
-    shared = 2 * luma(pixels)
+    shared = 2 * luma(pixels) * planes[3]
     expected = np.empty(planes.shape)
     expected[3] = oracle(planes[3:], shared)[0]
     for channel in range(3):
-        own = 2 * planes[channel] if per_channel else shared
+        own = 2 * planes[channel] * planes[3] if per_channel else shared
         cover = oracle(planes[3:], own)[0]
         weighted = oracle((planes[channel] * planes[3])[None], own)[0]
         seen = cover > 0
@@ -243,7 +244,7 @@ def test_odd_tiles_leave_no_trace_at_any_boundary(
 def test_luma_does_not_depend_on_the_shape_of_a_window(rng: np.random.Generator) -> None:
     pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     pixels[::3] = (53, 117, 51)  # its luma rounds by the order in which it is summed
-    image = ImageReader("image.png", "PNG", pixels, Metadata())
+    image = reader(pixels)
     sigma = open_map(INTENSE, image, open_image)
     whole = np.asarray(sigma.read(image.whole))
     for side in (1, 3, 17):
@@ -266,9 +267,8 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
         tile=16,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert seen[-1] == (23 * 31, 23 * 31)
-    assert len(seen) == 4
-    assert (report.engine, report.tile, report.reach) == ("unfold", 16, 6)
+    assert seen == [(16 * 31, 23 * 31), (23 * 31, 23 * 31)]
+    assert (report.engine, report.window, report.reach) == ("unfold", (16, 16), 6)
     assert (report.bound, report.error_seen, report.windows_seen) == (1e-6, None, 0)
 
 
@@ -279,7 +279,8 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
         (MapSpec(high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
         (MapSpec(high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
         (MapSpec(high=1), {"boundary": "edge"}, "boundary must be one of"),
-        (MapSpec(high=100), {"memory": 2**20}, r"--memory must be at least \d+K .* reach 400"),
+        (MapSpec(high=1), {"page": 1}, "photo.png: --page must be 1 to 1, but is 2"),
+        (MapSpec(high=1), {"nan": "drop"}, "--nan must be one of keep, ignore, fill, not drop"),
         (MapSpec(high=1, source="-"), {"source": "-"}, "only one of INPUT and the maps can be -"),
     ],
 )
@@ -291,6 +292,122 @@ def test_bad_arguments_leave_nothing_behind(
     with pytest.raises(InvalidArgument, match=message):
         filter_file(source, str(target), Gaussian, {"sigma": spec}, **options)
     assert not target.exists()
+
+
+@pytest.fixture
+def nothing_used_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let --memory be all for the image: this process already uses more than the tests allow."""
+    monkeypatch.setattr(devices, "process_memory", lambda: 0)
+    monkeypatch.setattr(pipeline, "RESERVE", 0)
+
+
+@pytest.mark.usefixtures("nothing_used_yet")
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".ppm", ".npy"])
+def test_memory_leaves_no_trace(suffix: str, tmp_path: Path) -> None:
+    with Image.open(SAMPLES / "coffee.png") as photo:
+        large = photo.resize((1800, 1300))
+    source = tmp_path / f"in{suffix}"
+    large.save(source) if suffix != ".npy" else np.save(source, np.asarray(large))
+    results, windows = [], []
+    for memory in (30 * 2**20, 38 * 2**20, 2**30):
+        target = tmp_path / f"out{suffix}"
+        report = filter_file(str(source), str(target), Gaussian, {"sigma": INTENSE}, memory=memory)
+        results.append(target.read_bytes())
+        windows.append(report.window)
+    assert results[0] == results[1] == results[2]
+    assert len(set(windows)) == 3
+
+
+@pytest.mark.usefixtures("nothing_used_yet")
+def test_too_little_memory_is_refused_with_what_is_needed(photo: Path, tmp_path: Path) -> None:
+    files = str(photo), str(tmp_path / "out.png")
+    with pytest.raises(ImageReadError, match=r"photo.png: to decode .* --memory; raise it by \dM"):
+        filter_file(*files, Gaussian, {"sigma": INTENSE}, memory=2**16)
+    with pytest.raises(InvalidArgument, match=r"--memory must be larger by \d+M .* reach \d+ pix"):
+        filter_file(*files, Gaussian, {"sigma": INTENSE}, memory=2**23)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i2", "u4", "i4", "f2", "f4", "f8"])
+@pytest.mark.parametrize("channels", [1, 3, 4, 7])
+def test_sigma_zero_is_the_identity_at_any_depth(
+    dtype: str, channels: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pixels = rng.standard_normal((40, 30, channels)) * 1e4
+    if dtype[0] != "f":
+        limits = np.iinfo(dtype)
+        pixels = rng.integers(limits.min, limits.max, pixels.shape, endpoint=True)
+    pixels = pixels.astype(dtype)
+    mask = np.zeros((40, 30), np.uint8)
+    mask[:, 20:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    source = tmp_path / "in.tif"
+    planar = {"planarconfig": "contig"} if channels > 1 else {}
+    tifffile.imwrite(
+        source,
+        pixels if channels > 1 else pixels[..., 0],
+        photometric="minisblack",
+        software=False,
+        metadata=None,
+        **planar,
+    )
+    for target in ("out.npy", "out.tif") if channels < 5 else ("out.tif",):
+        spec = MapSpec(high=3, source=str(tmp_path / "mask.png"))
+        filter_file(str(source), str(tmp_path / target), Gaussian, {"sigma": spec})
+        with open_image(str(tmp_path / target)) as image:
+            got = image.stored(image.whole)
+        assert got.dtype == pixels.dtype
+        np.testing.assert_array_equal(got[:, :20], pixels[:, :20])
+        assert (got[:, 20:] != pixels[:, 20:]).any()
+
+
+def test_linear_light_is_kept_where_sigma_is_0(tmp_path: Path) -> None:
+    steps = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    tifffile.imwrite(tmp_path / "in.tif", steps)
+    files = str(tmp_path / "in.tif"), str(tmp_path / "out.tif")
+    filter_file(*files, Gaussian, {"sigma": MapSpec(high=0)}, linear=True)
+    np.testing.assert_array_equal(tifffile.imread(files[1]), steps)
+
+
+def test_an_edge_in_linear_light_is_half_the_light_in_its_middle(tmp_path: Path) -> None:
+    edge = np.zeros((33, 64), np.uint8)
+    edge[:, 32:] = 255
+    Image.fromarray(edge).save(tmp_path / "in.png")
+    spec = MapSpec(high=4)
+    encoded, linear = (
+        run(tmp_path / "in.png", tmp_path / "out.png", spec, linear=light, tolerance=0)[16].astype(
+            int
+        )
+        for light in (False, True)
+    )
+    assert encoded[31] + encoded[32] == 255
+    light = np.where(linear > 10, ((linear / 255 + 0.055) / 1.055) ** 2.4, linear / 255 / 12.92)
+    np.testing.assert_allclose(light[31] + light[32], 1, atol=0.01)
+    assert linear[31] > 176 > encoded[31]
+
+
+@pytest.mark.parametrize("tile", [7, 10**6])
+def test_pages_are_filtered_one_after_the_other(
+    tile: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pages = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((9, 11), (20, 5, 3))]
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        for page in pages:
+            file.write(page, photometric="rgb" if page.ndim == 3 else "minisblack", metadata=None)
+    filter_file(
+        str(tmp_path / "in.tif"), str(tmp_path / "out.tif"), Gaussian, {"sigma": MapSpec(2)},
+        tile=tile,
+    )  # fmt: skip
+    for number, page in enumerate(pages):
+        alone = str(tmp_path / "alone.tif")
+        filter_file(str(tmp_path / "in.tif"), alone, Gaussian, {"sigma": MapSpec(2)}, page=number)
+        got = tifffile.imread(tmp_path / "out.tif", key=number)
+        assert got.shape == page.shape
+        np.testing.assert_array_equal(got, tifffile.imread(alone))
+    with pytest.raises(
+        InvalidArgument, match="in.tif: holds 2 pages, and png can hold one; .*--page"
+    ):
+        run(tmp_path / "in.tif", tmp_path / "out.png", MapSpec(2))
 
 
 @pytest.mark.gpu

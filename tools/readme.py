@@ -53,9 +53,8 @@ def formats() -> Iterator[tuple[str, ...]]:
     """Give a row for each file format that can be written."""
     yield "format", "suffixes", "holds", "carries"
     for name, held in FORMATS.items():
-        pixels = ", ".join(WORDS[mode] for mode in held.modes)
-        carried = ", ".join(WORDS.get(key, key) for key in held.carries) or "nothing more"
-        yield f"`{name}`", " ".join(held.suffixes), pixels, carried
+        carried = ", ".join(WORDS[key] for key in held.carries) or "nothing more"
+        yield f"`{name}`", " ".join(held.suffixes), held.pixels, carried
 
 
 TABLES = {"options": options, "families": families, "engines": engines, "formats": formats}

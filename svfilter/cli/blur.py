@@ -15,6 +15,7 @@ from svfilter.kernels.gaussian import Gaussian
 @options.files
 @options.family(Gaussian)
 @options.shaping
+@options.reading
 @options.writing
 @options.computing
 @options.talking

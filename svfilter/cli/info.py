@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import platform
+from importlib.util import find_spec
 
 import click
+
+PACKAGES = ("numpy", "pillow", "openimageio", "tifffile", "imagecodecs", "numba", "torch")
+EXTRAS = {"pillow-heif": "reads HEIC", "rawpy": "reads raw photos", "zarr": "reads and writes Zarr"}
 
 
 @click.command()
@@ -23,7 +27,10 @@ def info() -> None:
     width = 2 + max(map(len, ENGINES))
     lines = [f"svfilter {__version__}", "", "versions"]
     lines += [f"  {'python':<{width}}{platform.python_version()}"]
-    lines += [f"  {name:<{width}}{version(name)}" for name in ("numpy", "pillow", "numba", "torch")]
+    lines += [f"  {name:<{width}}{version(name)}" for name in PACKAGES]
+    for name, use in EXTRAS.items():
+        found = version(name) if find_spec(name.replace("-", "_")) else f"not installed: {use}"
+        lines += [f"  {name:<{width}}{found}"]
     lines += ["", "devices"]
     reasons = {name: devices.why_not(name) for name in devices.DEVICES}
     lines += [f"  {name:<{width}}{_available(reason)}" for name, reason in reasons.items()]

@@ -10,6 +10,8 @@ import click
 
 from svfilter.engines import ENGINES
 from svfilter.images.formats import FORMATS
+from svfilter.images.planes import NANS
+from svfilter.images.values import BIT_DEPTHS
 from svfilter.kernels.base import Family, Parameter
 from svfilter.maps import INTENSITY
 from svfilter.tiles import BOUNDARIES
@@ -131,6 +133,31 @@ shaping = _together(
 )
 """How a map's levels are changed before they become values."""
 
+reading = _together(
+    click.option(
+        "--page",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Of INPUT, which of its images, from 1.  [default: all, where OUTPUT can hold them]",
+    ),
+    click.option(
+        "--linear",
+        is_flag=True,
+        help="Filter in linear light: by the curves of the colour profile, else by sRGB's. What "
+        "drives a map stays encoded.",
+    ),
+    click.option(
+        "--nan",
+        type=click.Choice(NANS),
+        default="keep",
+        show_default=True,
+        help="Of floats: keep lets NaN and infinities spread as far as kernels see them; ignore "
+        "leaves them where they are and out of all sums; fill puts what surrounds them in their "
+        "place.",
+    ),
+)
+"""What is taken of INPUT, and how it is understood."""
+
 writing = _together(
     click.option(
         "--format",
@@ -138,11 +165,30 @@ writing = _together(
         help="Of OUTPUT.  [default: by its suffix; for - as INPUT]",
     ),
     click.option(
+        "--bit-depth",
+        type=click.Choice(BIT_DEPTHS),
+        help="Of OUTPUT: integers of 8 or 16 bits, or floats of 32, where 0 to 1 is the range of "
+        "integers.  [default: as INPUT]",
+    ),
+    click.option(
+        "--dither",
+        is_flag=True,
+        help="Round to integers with noise, the same at every run, instead of to the nearest.",
+    ),
+    click.option(
+        "--compression",
+        metavar="NAME",
+        help="Of PNG 0 to 9, of TIFF none, lzw, deflate, zstd or packbits.  [default: as INPUT, if "
+        "of the same format]",
+    ),
+    click.option(
         "--quality",
         type=click.IntRange(1, 100),
         metavar="1-100",
-        help="Of JPEG and WebP.  [default: 95]",
+        help="Of JPEG and other lossy formats.  [default: as INPUT, if of the same format, else "
+        "95]",
     ),
+    click.option("--strip", is_flag=True, help="Write no metadata but the colour profile."),
 )
 """How the result is written."""
 
@@ -193,20 +239,20 @@ computing = _together(
     click.option(
         "--memory",
         type=MemorySize(),
-        help="For tiles and weights, beyond the image itself, such as 256M.  "
-        "[default: an eighth of what is free, at most 512M]",
+        help="What the whole process may use, such as 512M.  [default: half of what is free]",
     ),
     click.option(
         "--tile",
         type=click.IntRange(1),
         metavar="PX",
-        help="Side of a tile.  [default: as --memory allows, at most 1024]",
+        help="Side of the windows that are filtered together.  [default: as --memory allows]",
     ),
     click.option(
         "--max-pixels",
         type=click.IntRange(1),
         metavar="COUNT",
-        help="Decode no image larger than this.  [default: Pillow's limit, 179 million]",
+        help="Read no image larger than this.  [default: any, unless its file is suspiciously "
+        "small]",
     ),
 )
 """How the filter is computed. The boundary changes the result, the engine and the tolerance

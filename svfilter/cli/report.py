@@ -21,7 +21,7 @@ from svfilter.errors import (
     SvfilterError,
     VerificationFailed,
 )
-from svfilter.images.streams import silence_stdout
+from svfilter.images.targets import silence_stdout
 
 INTERRUPTED = 130
 EXIT_CODES = {

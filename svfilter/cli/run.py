@@ -29,9 +29,11 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
     quiet, verbose = options["quiet"], options["verbose"]
     passed = (
         *("boundary", "engine", "verify", "device", "memory", "jobs", "tile"),
-        *("format", "quality", "max_pixels"),
+        *("linear", "nan", "max_pixels"),
     )
+    written = ("format", "bit_depth", "dither", "compression", "quality", "strip")
     with warnings_on_stderr(quiet=quiet):
+        from svfilter.images.storing import Output
         from svfilter.pipeline import filter_file
 
         with _progress_bar(source, quiet=quiet) as progress:
@@ -42,6 +44,8 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
                 maps,
                 constants=constants,
                 tolerance=_tolerance(options),
+                page=None if options["page"] is None else options["page"] - 1,
+                output=Output(**{name: options[name] for name in written}),
                 progress=progress,
                 **{name: options[name] for name in passed},
             )
@@ -54,8 +58,8 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
     if verbose:
         click.echo(
             f"svfilter: engine {report.engine} on {report.device}, error at most "
-            f"{report.bound:.2g} of the image's range; kernels reach {report.reach} px; tiles of "
-            f"{report.tile} px",
+            f"{report.bound:.2g} of the image's range; kernels reach {report.reach} px; windows "
+            f"of {report.window[1]} x {report.window[0]} px",
             err=True,
         )
         for name, reason in report.passed_over.items():

@@ -110,10 +110,11 @@ def filter_planes(
     assert not seen & TOO_FAR, "the margin is too small"
     if seen & HUGE:  # the same result, but for the smallest numbers that there are
         scale = np.float32(_SPARE * kernel.growth)
-        smaller = image.transform(lambda pixels: pixels * (1 / scale))
-        out, seen = filter_planes(smaller, parameters, kernel, memory=memory, jobs=jobs)
-        largest = np.finfo(np.float32).max / scale
-        out = out.clip(-largest, largest) * scale
+        with np.errstate(all="ignore"):  # NaN of any kind among them
+            smaller = image.transform(lambda pixels: pixels * (1 / scale))
+            out, seen = filter_planes(smaller, parameters, kernel, memory=memory, jobs=jobs)
+            largest = np.finfo(np.float32).max / scale
+            out = out.clip(-largest, largest) * scale
     return out, bool(seen & WILD)
 
 

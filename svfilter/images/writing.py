@@ -1,98 +1,172 @@
-"""Whole images, by our PNG encoder or Pillow; refused where a format cannot hold what is there."""
+"""An image written from top to bottom, while a thread encodes what is complete."""
 
 from __future__ import annotations
 
-import io
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from svfilter import devices
-from svfilter.errors import ImageWriteError, InvalidArgument, SvfilterWarning
-from svfilter.images.formats import FORMATS, NAMES_READ, WORDS
-from svfilter.images.streams import STREAM, check_target, write_whole
+from svfilter.errors import ImageWriteError, InvalidArgument, SvfilterError, SvfilterWarning
+from svfilter.images.formats import FORMATS
+from svfilter.images.opening import naming_warnings
+from svfilter.images.storing import (
+    Output,
+    carried,
+    check_options,
+    format_name,
+    storage_options,
+    stored_as,
+)
+from svfilter.images.targets import Target, TargetFolder, check_target
+from svfilter.images.values import Clipped, to_stored
+from svfilter.relay import Behind
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from svfilter.images.encoders.base import Encoder
+    from svfilter.images.layout import Alpha, Layout
     from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Array
     from svfilter.tiles import Window
 
-DEFAULT_QUALITY = 95
-"""Of JPEG and WebP: hardly a visible loss."""
-_SLAB = 16
-"""Rows rounded at a time: few enough to stay in the processor's cache."""
-
 
 class ImageWriter:
-    """An image that is filled window by window and written when it is complete."""
+    """Takes windows from top to bottom, those of the same rows from left to right."""
 
-    def __init__(
-        self, target: str, encoder: str, like: ImageReader, options: dict[str, Any], jobs: int
-    ) -> None:
+    layout: Layout
+    """Of the pixels as they are stored in the image that was begun last."""
+
+    def __init__(self, target: str, name: str, output: Output, pages: int, jobs: int) -> None:
+        self.target = target
+        self._name = name
+        self._pages = pages
+        self._output = output
+        encoder = encoder_of(name)
+        self._put_in_place = ExitStack()
+        into = TargetFolder(target) if FORMATS[name].folder else Target(target, seeks=encoder.seeks)
+        self._encoder = encoder(self._put_in_place.enter_context(into), jobs=jobs)
+        self._begun = False
+        self._behind: Behind[Callable[[], object]] | None = None
+        self._rows: Array | None = None
+
+    @property
+    def encoder_bytes(self) -> int:
+        """Bytes that the encoder holds."""
+        return self._encoder.memory
+
+    def begin(self, like: ImageReader) -> None:
+        """Start an image like another, which is the next page if there was one before."""
+        output, name = self._output, self._name
+        layout = self.layout = stored_as(self.target, name, like.layout, output.bit_depth)
+        metadata = carried(self.target, name, like.metadata, strip=output.strip)
+        options = storage_options(name, like, output, self._pages)
+        self._read, self._clipped = like.layout, Clipped(like.layout.dtype, layout.dtype)
+        self._begun = True
+        with naming_warnings(self.target):
+            self._do(lambda: self._encoder.begin(layout, metadata, options))
+        self._behind = Behind(lambda work: work())
+
+    def write(self, window: Window, planes: Array, kept: tuple[Array, Array] | None = None) -> None:
+        """Take a window's pixels, which a thread rounds and encodes.
+
+        Args:
+            window: where they are.
+            planes: [C, h, w] float32, integers as shares of their largest value.
+            kept: where pixels [h, w, 1] are not those but others, and these, [h, w, C] as stored.
+        """
+        self._put(lambda: self._take(window, self._stored(window, planes, kept)))
+
+    def write_stored(self, window: Window, pixels: Array) -> None:
+        """Take a window's pixels as they are stored, [h, w, C]."""
+        self._put(lambda: self._take(window, pixels))
+
+    def _put(self, work: Callable[[], object]) -> None:
+        behind = self._behind
+        assert behind is not None
+        self._do(lambda: behind.put(work))
+
+    def _stored(self, window: Window, planes: Array, kept: tuple[Array, Array] | None) -> Array:
         import numpy as np
 
-        self._target = target
-        self._encoder = encoder
-        self._options = options
-        self._jobs = jobs
-        self._pixels = np.zeros((like.height, like.width, like.channels), like.dtype)
+        planes = _with_alpha(planes, self._read.alpha, self.layout.alpha)
+        self._clipped.add(planes)
+        origin = (window.row_off, window.col_off)
+        pixels = to_stored(planes, self.layout.dtype, dither=self._output.dither, origin=origin)
+        if kept is not None:
+            np.copyto(pixels, kept[1], where=kept[0])
+        return pixels
 
-    def write(self, window: Window, planes: Array) -> None:
-        """Take a window's pixels [C, h, w]: as read, integers rounded from 0..1."""
-        pixels = self._pixels[window.rows, window.cols]
-        for top in range(0, window.height, _SLAB):
-            rows = slice(top, top + _SLAB)
-            values = self._as_stored(planes[:, rows])
-            for channel, plane in enumerate(values):  # much faster than all of them transposed
-                pixels[rows, :, channel] = plane
-
-    def _as_stored(self, planes: Array) -> Array:
+    def _take(self, window: Window, pixels: Array) -> None:
+        """Encode rows of which all windows are there."""
         import numpy as np
 
-        dtype = self._pixels.dtype
-        if dtype.kind == "f":
-            return planes
-        levels = np.clip(planes, 0, 1)
-        levels *= np.float32(np.iinfo(dtype).max)
-        return np.rint(levels, out=levels).astype(dtype)
+        layout = self.layout
+        if window.width < layout.width:
+            if self._rows is None:
+                shape = (window.height, layout.width, layout.channels)
+                self._rows = np.empty(shape, layout.dtype)
+            self._rows[:, window.cols] = pixels
+            pixels = self._rows
+        if window.col_off + window.width == layout.width:
+            self._rows = None
+            self._encoder.write(pixels)
+
+    def end(self) -> None:
+        """Finish the image that was begun last."""
+        behind = self._behind
+        assert behind is not None
+        self._do(behind.finish)
+        self._behind = None
+        self._do(self._encoder.end)
+        self._clipped.warn()
 
     def close(self) -> None:
-        """Encode the image and put it in place.
+        """Finish the file and put it in place.
 
         Raises:
             ImageWriteError: the format or the system refused.
         """
-        from PIL import Image
+        self._do(self._encoder.close)
+        self._put_in_place.close()
 
-        from svfilter.images.png import DeflateError
-
-        encoded = io.BytesIO()
+    def _do(self, work: Any) -> None:
+        """Let the encoder work, and say whose file it is if it cannot."""
         try:
-            if self._encoder == "PNG":
-                self._encode_png(encoded)
-            else:
-                pixels = self._pixels[:, :, 0] if self._pixels.shape[2] == 1 else self._pixels
-                Image.fromarray(pixels).save(encoded, self._encoder, **self._options)
-        except (OSError, ValueError, DeflateError) as error:  # such as a side beyond the limit
+            work()
+        except (SvfilterError, BrokenPipeError, MemoryError):
+            raise
+        except OSError as error:
             raise ImageWriteError(
-                f"{self._target}: cannot be encoded as {self._encoder}: {error}"
+                f"{self.target}: cannot be written: {error.strerror or error}"
             ) from error
-        write_whole(self._target, encoded.getbuffer())
+        except Exception as error:  # such as a side beyond the format's limit
+            raise ImageWriteError(
+                f"{self.target}: cannot be encoded as {self._name}: {error}"
+            ) from error
 
-    def _encode_png(self, file: BinaryIO) -> None:
-        from svfilter.images.png import PngEncoder, metadata_chunks
+    def __enter__(self) -> ImageWriter:
+        """Begin."""
+        return self
 
-        height, width, channels = self._pixels.shape
-        with PngEncoder(
-            file,
-            width=width,
-            height=height,
-            channels=channels,
-            depth=8 * self._pixels.itemsize,
-            chunks=metadata_chunks(**self._options),
-            jobs=self._jobs,
-        ) as encoder:
-            encoder.write(self._pixels)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; or leave nothing behind if there was an exception."""
+        if kind is None:
+            self.close()
+            return
+        if self._behind is not None:
+            self._behind.stop()
+        if self._begun:
+            self._encoder.abandon()
+        self._put_in_place.__exit__(kind, error, trace)
 
 
 def create_image(
@@ -100,8 +174,8 @@ def create_image(
     like: ImageReader,
     *,
     inputs: list[str],
-    format: str | None = None,
-    quality: int | None = None,
+    pages: list[int] | None = None,
+    output: Output = Output(),
     jobs: int | None = None,
 ) -> ImageWriter:
     """Prepare to write an image of the size, depth and metadata of another one.
@@ -112,8 +186,8 @@ def create_image(
         target: a file's name, or "-" for stdout.
         like: the image that is filtered.
         inputs: the names of files that must not be written onto.
-        format: a key of FORMATS; default: by the target's suffix, for stdout as `like`.
-        quality: of a lossy format, 1 to 100; default 95.
+        pages: those of the image that will be written; default: this one.
+        output: what the user asks for.
         jobs: threads; default one for each core. The file is the same for any number.
 
     Raises:
@@ -121,68 +195,42 @@ def create_image(
             input or a folder.
         ImageWriteError: the target's folder is missing or may not be written into.
     """
-    check_target(target, inputs)
-    name = _format_name(target, format, like)
-    mode = _mode(like)
-    holds = FORMATS[name]
-    if mode not in holds.modes:
-        able = [key for key, other in FORMATS.items() if mode in other.modes]
+    name = format_name(target, output.format, like)
+    check_target(target, inputs, folder=FORMATS[name].folder)
+    check_options(target, name, output)
+    count = len(pages or [0])
+    if count > 1 and not FORMATS[name].paged:
         raise InvalidArgument(
-            f"OUTPUT {target}: {name} cannot hold {WORDS[mode]}; take {' or '.join(able)}"
+            f"{like.name}: holds {count} pages, and {name} can hold one; choose it with --page 1 "
+            f"to {count}, or write a TIFF"
         )
-    if quality is not None and not holds.lossy:
-        raise InvalidArgument(f"--quality is for jpeg and webp, but OUTPUT {target} is {name}")
-    if quality is not None and not 1 <= quality <= 100:
-        raise InvalidArgument(f"--quality must be from 1 to 100, but is {quality}")
-    options = _carried(target, name, like)
-    if holds.lossy:
-        options["quality"] = DEFAULT_QUALITY if quality is None else quality
-    return ImageWriter(target, holds.pillow, like, options, devices.threads(jobs))
+    becomes = stored_as(target, name, like.layout, output.bit_depth)
+    if becomes.dtype != like.layout.dtype and output.bit_depth is None:
+        warnings.warn(
+            f"{target}: {name} cannot hold {like.layout.words}; written as {becomes.words}",
+            SvfilterWarning,
+            stacklevel=2,
+        )
+    return ImageWriter(target, name, output, count, devices.threads(jobs))
 
 
-def _format_name(target: str, format: str | None, like: ImageReader) -> str:
-    if format is not None:
-        if format not in FORMATS:
-            raise InvalidArgument(f"--format must be one of {', '.join(FORMATS)}, not {format}")
-        return format
-    if target == STREAM:
-        name = NAMES_READ.get(like.format, "")
-        name = "pfm" if name == "ppm" and like.dtype.kind == "f" else name
-        if not name:
-            raise InvalidArgument(f"OUTPUT -: {like.format} cannot be written; name a --format")
-        return name
-    suffix = Path(target).suffix.lower()
-    for name, holds in FORMATS.items():
-        if suffix in holds.suffixes:
-            return name
-    known = ", ".join(s for holds in FORMATS.values() for s in holds.suffixes)
-    received = f"is {suffix}" if suffix else "has none"
-    raise InvalidArgument(
-        f"OUTPUT {target}: the suffix tells the format and must be one of {known}, but {received}; "
-        "or give --format"
-    )
+def encoder_of(name: str) -> type[Encoder]:
+    """Import the encoder of a format."""
+    module, _, kind = FORMATS[name].encoder.partition(".")
+    encoder: type[Encoder] = getattr(import_module(f"svfilter.images.encoders.{module}"), kind)
+    return encoder
 
 
-def _carried(target: str, name: str, like: ImageReader) -> dict[str, Any]:
-    """Give the metadata that the format can hold, and warn of what it cannot."""
-    holds = FORMATS[name]
-    carried: dict[str, Any] = {}
-    for key in ("icc_profile", "exif", "dpi"):
-        value = getattr(like.metadata, key)
-        too_large = key == "exif" and len(value or b"") > holds.largest_exif
-        if value is not None and key in holds.carries and not too_large:
-            carried[key] = value
-        elif value is not None and key in WORDS:
-            warnings.warn(
-                f"{target}: {name} cannot hold the image's {WORDS[key]}"
-                f"{f' of {len(value)} bytes' if too_large else ''}; it is left out",
-                SvfilterWarning,
-                stacklevel=3,
-            )
-    return carried
+def _with_alpha(planes: Array, have: Alpha, want: Alpha) -> Array:
+    """Give channels with their colours times alpha, or not, as the file has them."""
+    if have == want:
+        return planes
+    import numpy as np
 
-
-def _mode(like: ImageReader) -> str:
-    if like.dtype == "uint8":
-        return ("L", "LA", "RGB", "RGBA")[like.channels - 1]
-    return "I;16" if like.dtype == "uint16" else "F"
+    colours, alpha = planes[:-1], planes[-1:]
+    if want == "associated":
+        with np.errstate(all="ignore"):
+            return np.concatenate([colours * alpha, alpha])
+    with np.errstate(all="ignore"):  # of what is hardly there, or not finite
+        straight = np.divide(colours, alpha, out=np.zeros_like(colours), where=alpha > 0)
+    return np.concatenate([straight, alpha])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,34 +14,38 @@ from hypothesis import strategies as st
 from PIL import Image
 from zlib_ng import zlib_ng
 
-from svfilter.errors import ImageWriteError
-from svfilter.images import png
-from svfilter.images.png import PngEncoder, metadata_chunks
-from svfilter.images.reading import open_image
-from svfilter.images.writing import create_image
+from svfilter.images.encoders import png
+from svfilter.images.encoders.png import PngEncoder
+from svfilter.images.layout import Layout
+from svfilter.images.metadata import Metadata
 
 RNG = np.random.default_rng(3)
 MODES = {(1, 8): "L", (2, 8): "LA", (3, 8): "RGB", (4, 8): "RGBA", (1, 16): "I;16"}
-SMALL = 4096
+KINDS = {1: ("grey", ""), 2: ("grey", "straight"), 3: ("rgb", ""), 4: ("rgb", "straight")}
+SMALL = 4096, 4096
 """Bytes of a strip here, that small images have several."""
+NOTHING = Metadata()
+
+
+def layout_of(pixels: np.ndarray) -> Layout:
+    return Layout(*pixels.shape, pixels.dtype, *KINDS[pixels.shape[2]])
 
 
 def encode(
-    pixels: np.ndarray, *, jobs: int = 2, cuts: list[int] | None = None, chunks: list | None = None
+    pixels: np.ndarray,
+    *,
+    jobs: int = 2,
+    cuts: list[int] | None = None,
+    metadata: Metadata = NOTHING,
+    **options: object,
 ) -> bytes:
     file = io.BytesIO()
-    height, width, channels = pixels.shape
-    with PngEncoder(
-        file,
-        width=width,
-        height=height,
-        channels=channels,
-        depth=8 * pixels.itemsize,
-        chunks=chunks or [],
-        jobs=jobs,
-    ) as encoder:
-        for rows in np.split(pixels, cuts or []):
-            encoder.write(rows)
+    encoder = PngEncoder(file, jobs=jobs)
+    encoder.begin(layout_of(pixels), metadata, options)
+    for rows in np.split(pixels, cuts or []):
+        encoder.write(rows)
+    encoder.end()
+    encoder.close()
     return file.getvalue()
 
 
@@ -116,6 +120,8 @@ def picture(kind: str, height: int, width: int, channels: int = 3, depth: int = 
         "gradient": (y * 3 + x * 5 + c * 40) * (depth // 8) ** 3 % (largest + 1),
         "smooth": (np.sin(y / 9 + c) + np.sin(x / 7) + 2) / 4 * largest
         + RNG.normal(0, largest / 99, (height, width, channels)),
+        "texture": (np.sin(y * x / 999 + c) + 1) / 2 * largest,
+        "repeated noise": RNG.integers(0, largest + 1, (8, 8, channels))[y % 8, x % 8, c],
     }[kind]
     return np.clip(values, 0, largest).astype(f"u{depth // 8}")
 
@@ -135,6 +141,8 @@ def test_pixels_come_back(channels: int, depth: int, size: tuple[int, int]) -> N
             with Image.open(io.BytesIO(data)) as image:
                 assert image.mode == MODES[channels, depth]
             np.testing.assert_array_equal(read_by_pillow(data), pixels)
+        got = imagecodecs.png_decode(data).reshape(pixels.shape)
+        np.testing.assert_array_equal(got, pixels)
 
 
 @pytest.mark.parametrize("width", [11_000, 16_385, 200_000])
@@ -147,7 +155,7 @@ def test_rows_longer_than_a_window_or_a_strip(width: int) -> None:
 @pytest.mark.parametrize("more", [-1, 0, 1])
 def test_strips_that_are_just_full(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(png, "_STRIP_BYTES", SMALL)
-    rows = SMALL // (40 * 3)
+    rows = SMALL[0] // (40 * 3)
     for strips in (1, 2, 7):
         pixels = picture("smooth", strips * rows + more, 40)
         data = encode(pixels)
@@ -157,18 +165,59 @@ def test_strips_that_are_just_full(more: int, monkeypatch: pytest.MonkeyPatch) -
         np.testing.assert_array_equal(read_by_pillow(data), pixels)
 
 
+@pytest.mark.parametrize("level", range(10))
+def test_every_level_keeps_the_pixels(level: int) -> None:
+    for kind in ("noise", "flat", "gradient", "smooth"):
+        pixels = picture(kind, 40, 50)
+        data = encode(pixels, compression=level)
+        np.testing.assert_array_equal(read_by_pillow(data), pixels)
+        assert encode(pixels, compression=str(level)) == data
+        if level == png.DEFAULT_LEVEL:
+            assert encode(pixels) == data
+
+
+def test_higher_levels_make_smaller_files() -> None:
+    pixels = picture("texture", 400, 300)
+    sizes = [len(encode(pixels, compression=level)) for level in (0, 1, 4, 6, 9)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert pixels.nbytes < sizes[0] < 1.01 * pixels.nbytes
+    assert sizes[-1] < 0.97 * sizes[2]
+
+
+# A picture, and what it is packed with at any level that looks for matches: filters, whether it
+# has matches.
+CHOICES = {
+    "noise": ({3, 4}, False),
+    "smooth": ({3, 4}, False),
+    "repeated noise": ({0}, True),
+    "gradient": ({1, 2}, True),
+}
+
+
+@pytest.mark.parametrize("kind", CHOICES)
+def test_what_suits_a_picture_is_chosen(kind: str) -> None:
+    filters, matched = CHOICES[kind]
+    rows = png._bytes_of(picture(kind, 90, 100))
+    for level in (1, 4, 6):
+        way = png._best_way(rows, 3, level)
+        assert way.strategy == zlib_ng.Z_DEFAULT_STRATEGY or not matched
+        assert way.strategy != zlib_ng.Z_DEFAULT_STRATEGY or matched
+        assert way.filter in filters
+
+
 def test_every_filter_is_exact() -> None:
     a, b = (v.astype(np.uint8) for v in np.mgrid[:256, :256])
-    x = np.zeros_like(a)
+    x, got = np.zeros_like(a), np.empty_like(a)
     for corner in range(256):
         c = np.full_like(a, corner)
-        got = -png._FILTERS[4](x, a, b, c)
+        png._FILTERS[4](x, a, b, c, got)
         p = a.astype(int) + b - corner
         far = abs(p - a), abs(p - b), abs(p - corner)
         nearest = np.where((far[0] <= far[1]) & (far[0] <= far[2]), a,
                            np.where(far[1] <= far[2], b, c))  # fmt: skip
-        np.testing.assert_array_equal(got, nearest)
-    np.testing.assert_array_equal(-png._FILTERS[3](x, a, b, x), (a.astype(int) + b) // 2)
+        np.testing.assert_array_equal(-got, nearest)
+    png._FILTERS[3](x, a, b, x, got)
+    np.testing.assert_array_equal(-got, (a.astype(int) + b) // 2)
 
 
 @settings(max_examples=40, deadline=None)
@@ -189,90 +238,49 @@ def test_bytes_depend_on_the_pixels_alone(data: st.DataObject) -> None:
         assert encode(turned, cuts=cuts) == whole
 
 
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {},
-        {"dpi": (300.0, 72.5)},
-        {"icc_profile": bytes(range(256)) * 3},
-        {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"},
-        {"exif": b"II*\0\x08\0\0\0\0\0\0\0\0\0", "dpi": (96.0, 96.0), "icc_profile": b"profile"},
-    ],
-)
-def test_metadata_is_written_as_pillow_does(metadata: dict) -> None:
-    pixels = picture("smooth", 8, 8)
-    ours, theirs = (
-        [chunk for chunk in chunks_of(data) if chunk[0] not in (b"IDAT", b"IEND")]
-        for data in (
-            encode(pixels, chunks=metadata_chunks(**metadata)),
-            by_pillow(pixels, **metadata),
-        )
+@pytest.mark.parametrize("sizes", [(0, 5), (5, 0), (1, 1), (3, 700_000), (70_000, 70_001)], ids=str)
+def test_checksums_are_joined(sizes: tuple[int, int]) -> None:
+    first, second = (RNG.bytes(size) for size in sizes)
+    got = png._joined(zlib.adler32(first), zlib.adler32(second), len(second))
+    assert got == zlib.adler32(first + second)
+
+
+def test_metadata_stands_before_the_pixels() -> None:
+    block = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
+    metadata = Metadata(
+        icc_profile=b"profile", exif=block, dpi=(300.0, 72.5), native=((b"vpAg", b"kept"),)
     )
-    assert ours == theirs
+    for native in (True, False):
+        found = chunks_of(encode(picture("smooth", 8, 8), metadata=metadata, native=native))
+        names = [name for name, _ in found]
+        kept = [b"vpAg"] * native
+        assert sorted(names[1 : names.index(b"IDAT")]) == sorted([b"iCCP", b"pHYs", b"eXIf", *kept])
+        assert dict(found)[b"eXIf"] == block
 
 
 @pytest.mark.parametrize(
     ("kind", "most"), [("noise", 1.01), ("flat", 1.05), ("black", 1.05), ("gradient", 1.05),
-                       ("smooth", 1.01)]
+                       ("smooth", 1.01), ("texture", 1.02)]
 )  # fmt: skip
 def test_files_are_about_as_small_as_pillows(kind: str, most: float) -> None:
     pixels = picture(kind, 600, 700)
     strips = 2048  # each has its own beginning, which tells where there is next to nothing else
-    assert len(encode(pixels)) <= most * len(by_pillow(pixels, compress_level=4)) + strips
+    assert len(encode(pixels)) <= most * len(by_pillow(pixels)) + strips
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(png, "_STRIP_BYTES", SMALL)
-    file = io.BytesIO()
-    options = {"width": 40, "height": 4000, "channels": 3, "depth": 8, "chunks": [], "jobs": 1}
-    with PngEncoder(file, **options) as encoder:
-        for rows in np.split(picture("noise", 4000, 40), 100):
-            encoder.write(rows)
-            assert len(encoder._waiting) <= 2
+    pixels = picture("noise", 4000, 40)
+    encoder = PngEncoder(io.BytesIO(), jobs=1)
+    encoder.begin(layout_of(pixels), NOTHING, {})
+    for rows in np.split(pixels, 100):
+        encoder.write(rows)
+        assert len(encoder._pool._under_way) <= 2
+    encoder.end()
 
 
-def test_a_file_that_cannot_be_is_refused() -> None:
-    options = {"channels": 3, "depth": 8, "chunks": [], "jobs": 1}
+def test_sides_beyond_the_limit_are_refused() -> None:
     for sides in ({"width": 2**31, "height": 1}, {"width": 1, "height": 2**31}):
+        layout = Layout(**sides, channels=3, dtype=np.dtype("u1"), colour="rgb")
         with pytest.raises(ValueError, match="at most 2147483647"):
-            PngEncoder(io.BytesIO(), **sides, **options)
-    with (
-        pytest.raises(ValueError, match="2 of its rows are missing"),
-        PngEncoder(io.BytesIO(), width=4, height=5, **options) as encoder,
-    ):
-        encoder.write(picture("noise", 3, 4))
-
-
-class Broken:
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def compress(self, data: object) -> bytes:
-        raise self.error
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("error", [zlib_ng.error("it is broken"), OSError("it is broken")])
-def test_what_fails_in_a_thread_is_said_and_leaves_no_file(
-    error: Exception, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "in.png").write_bytes(by_pillow(picture("smooth", 90, 40)))
-    image = open_image(str(tmp_path / "in.png"))
-    writer = create_image(str(tmp_path / "out.png"), image, inputs=[], jobs=jobs)
-    writer.write(image.whole, image.read(image.whole))
-    monkeypatch.setattr(png, "_STRIP_BYTES", SMALL)
-    monkeypatch.setattr(zlib_ng, "compressobj", lambda *_: Broken(error))
-    with pytest.raises(ImageWriteError, match="out.png: cannot be encoded as PNG: it is broken"):
-        writer.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
-
-
-def test_an_interrupt_stops_the_threads() -> None:
-    options = {"width": 40, "height": 99, "channels": 3, "depth": 8, "chunks": [], "jobs": 2}
-    file = io.BytesIO()
-    with pytest.raises(KeyboardInterrupt), PngEncoder(file, **options) as encoder:
-        encoder.write(picture("noise", 50, 40))
-        raise KeyboardInterrupt
-    assert not file.getvalue().endswith(b"IEND\xae\x42\x60\x82")
-    with pytest.raises(RuntimeError):
-        encoder._pool.submit(int)
+            PngEncoder(io.BytesIO(), jobs=1).begin(layout, NOTHING, {})
