@@ -514,13 +514,11 @@ def test_png_describes_its_pixels():
 
 def test_png_is_incomplete_wherever_it_is_cut():
     data = png_of((b"tEXt", b"a\0b"))
+    second, end = data.rindex(b"IDAT") - 4, len(data) - 12
     assert png.read(io.BytesIO(data + b"behind it")).complete
-    for length in range(33, len(data)):
-        try:
-            assert not png.read(io.BytesIO(data[:length])).complete
-        except ValueError as error:
-            assert "a part of its pixels" in str(error)
-    for length in range(33):
+    for length in (*range(second, second + 12), *range(end, len(data))):
+        assert not png.read(io.BytesIO(data[:length])).complete
+    for length in (*range(second), *range(second + 12, end)):
         with pytest.raises((ValueError, struct.error)):
             png.read(io.BytesIO(data[:length]))
 

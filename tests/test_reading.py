@@ -166,6 +166,20 @@ def test_what_looks_like_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.M
     open_image(save(tmp_path / "rough.png", rough)).close()
 
 
+def test_a_folder_that_looks_like_a_bomb_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its chunks are missing, and Zarr fills in what they would hold."""
+    zarr = pytest.importorskip("zarr")
+    path = str(tmp_path / "a")
+    array = zarr.open_array(path, mode="w", shape=(900, 900), chunks=(30, 900), dtype="u1")
+    monkeypatch.setattr(opening, "SUSPECT_PIXELS", 1000)
+    with pytest.raises(ImageReadError, match=r"a: has 900 x 900 pixels.*decompression bomb"):
+        open_image(path)
+    array[...] = np.random.default_rng(1).integers(0, 256, (900, 900), np.uint8)
+    open_image(path).close()
+
+
 def test_what_must_be_decoded_whole_must_fit(tmp_path: Path) -> None:
     path = save(tmp_path / "in.webp", np.zeros((999, 999, 3), np.uint8))
     with pytest.raises(

@@ -833,6 +833,13 @@ class Tall(io.BytesIO):
         return at
 
 
+@pytest.mark.parametrize("size", [(2**32, 1, 1), (1, 2**32, 1), (1, 1, 2**16)])
+def test_numbers_beyond_those_of_a_tiff_are_refused(size: tuple[int, int, int]) -> None:
+    encoder = TiffEncoder(io.BytesIO(), jobs=1)
+    with pytest.raises(ValueError, match="must be at most"):
+        encoder.begin(Layout(*size, np.dtype("u1"), "bands"), Metadata(), {})
+
+
 def test_a_classic_tiff_of_4_gb_is_refused() -> None:
     encoder = TiffEncoder(Tall(), jobs=1)
     layout = Layout(70000, 2**16, 1, np.dtype("u1"), "grey")

@@ -352,6 +352,19 @@ def test_metadata_of_a_jpeg_xl_is_carried(tmp_path: Path) -> None:
     assert_same(decode(decoder), RGB)
 
 
+@pytest.mark.parametrize("name", ["a.jxl", "a.JXL", "a.jpg", "a.png", "a.exr", "a"])
+def test_jpeg_xl_of_any_name_is_read(name: str, tmp_path: Path) -> None:
+    path = put(tmp_path, imagecodecs.jpegxl_encode(RGB, lossless=True), name)
+    assert_same(decode(JxlDecoder(path)), RGB)
+
+
+def test_tiny_jpeg_xl_is_refused(tmp_path: Path) -> None:
+    data = imagecodecs.jpegxl_encode(np.zeros((30, 40, 3), np.uint8), lossless=True)
+    assert len(data) < 128
+    with pytest.raises(ImageReadError, match="fewer than 128 bytes"):
+        JxlDecoder(put(tmp_path, data))
+
+
 def test_animated_jpeg_xl_is_refused(tmp_path: Path) -> None:
     data = imagecodecs.jpegxl_encode(np.stack([RGB, 255 - RGB]), lossless=True)
     with pytest.raises(ImageReadError, match="animated"):

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from svfilter.errors import ImageReadError, SvfilterWarning
+from svfilter.images.decoders import zarr as zarr_decoder
 from svfilter.images.decoders.zarr import ZarrDecoder
 from svfilter.images.encoders.zarr import ZarrEncoder
 from svfilter.images.layout import Layout
@@ -300,6 +301,20 @@ def test_missing_chunks_are_the_fill_value(version: int, tmp_path: Path) -> None
     expected = array.copy()
     expected[:16, 16:32] = 77
     assert_same(rows_of(ZarrDecoder(str(tmp_path / "a")))[..., 0], expected)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 1000])
+def test_many_chunks_are_asked_for_in_parts(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = zarr.open_array(
+        str(tmp_path / "a"), mode="w", shape=(41, 33, 7), chunks=(3, 5, 2), dtype="u2"
+    )
+    stored[...] = numbers((41, 33, 7), "u2")
+    monkeypatch.setattr(zarr_decoder, "_MOST_CHUNKS", most)
+    decoder = ZarrDecoder(str(tmp_path / "a"))
+    assert_same(rows_of(decoder), stored[...])
+    assert_same(decoder.rows(4, 9), stored[4:9])
 
 
 def test_no_fill_value_becomes_0(tmp_path: Path) -> None:

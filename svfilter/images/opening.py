@@ -59,9 +59,9 @@ def open_decoder(
     layout = decoder.layout
     pixels, squeezed = layout.height * layout.width, layout.height * layout.row_bytes
     if max_pixels is None:
-        suspect = source.size is not None and squeezed > SUSPECT_RATIO * source.size
-        too_large = pixels > SUSPECT_PIXELS and suspect
-        rule = f"that its {source.size} bytes look like a decompression bomb"
+        size = source.size if pixels > SUSPECT_PIXELS else None
+        too_large = size is not None and squeezed > SUSPECT_RATIO * size
+        rule = f"that its {size} bytes look like a decompression bomb"
     else:
         too_large, rule = pixels > max_pixels, f"more than {max_pixels}"
     if too_large:

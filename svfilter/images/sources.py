@@ -80,8 +80,12 @@ class Source:
 
     @property
     def size(self) -> int | None:
-        """The bytes of a file; None of a stream or a folder."""
-        return None if self._path is None or self.folder else Path(self._path).stat().st_size
+        """The bytes of a file, or of all in a folder; None of a stream."""
+        if self._path is None:
+            return None
+        path = Path(self._path)
+        files = path.rglob("*") if self.folder else [path]
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def __enter__(self) -> Source:
         """Begin."""

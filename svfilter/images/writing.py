@@ -137,6 +137,8 @@ class ImageWriter:
         """Let the encoder work, and say whose file it is if it cannot."""
         try:
             work()
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{self.target}: {error}") from error
         except (SvfilterError, BrokenPipeError, MemoryError):
             raise
         except OSError as error:

@@ -120,7 +120,7 @@ def fuzz(
     run: int,
     numbers: range,
     jobs: int = 1,
-    limit: float = 10.0,
+    limit: float = 20.0,
     fault: str = "",
     heard: Callable[[Result], object] = lambda result: None,
 ) -> Result:
@@ -240,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="which files")
     parser.add_argument("--first", type=int, default=0, help="the number of the first one")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--limit", type=float, default=10.0, help="seconds for a file")
+    parser.add_argument("--limit", type=float, default=20.0, help="seconds for a file")
     parser.add_argument("--formats", default="", help="some of the formats, with commas")
     parser.add_argument("--sound", action="store_true", help="the seeds as they are, undamaged")
     parser.add_argument("--refusals", action="store_true", help="tell what was refused and why")

@@ -45,6 +45,8 @@ _LONGEST = 600
 """Letters of a message."""
 _PATIENCE = 0.5
 """Seconds for threads to end."""
+_LONG = 5.0
+"""Seconds after which a case is given up that is at work: a header may claim much, rightly."""
 _LIBPNG = re.compile("libpng error: [ -~]+")
 """What OpenImageIO lets libpng write to stderr; an error with its reason follows."""
 
@@ -56,6 +58,10 @@ class Outcome(NamedTuple):
     """refused, done, suspect, or what was found."""
     why: str = ""
     detail: str = ""
+
+
+class GivenUp(BaseException):
+    """Ends a case that takes long, as an interruption does."""
 
 
 class Worker:
@@ -73,16 +79,23 @@ class Worker:
         self.noise = os.open(folder / "noise", os.O_RDWR | os.O_CREAT | os.O_APPEND)
         for stream in (1, 2):
             os.dup2(self.noise, stream)
-        self.threads: set[threading.Thread] = set()
+        self.threads = _threads()
         self.files = 0
         self.starved = ""
         """What a decoder could not get, while the thread that would be told was not listening."""
+        self.end = 0.0
+        """When the case that is being run takes long."""
         self._listen()
+
+    def _go_on(self, *progress: int) -> None:
+        if time.monotonic() > self.end:
+            raise GivenUp
 
     def _listen(self) -> None:
         rows = ImageReader._rows
 
         def listened(reader: ImageReader, start: int, stop: int) -> Any:
+            self._go_on()
             try:
                 return rows(reader, start, stop)
             except MemoryError as error:
@@ -142,6 +155,7 @@ class Worker:
             spec = MapSpec(high=one.sigma or 0.5, source=name)
         memory = devices.process_memory() + ALLOWANCE
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+        self.end = time.monotonic() + _LONG
         try:
             pipeline.filter_file(
                 other if one.is_map else name,
@@ -151,10 +165,13 @@ class Worker:
                 boundary=one.boundary,
                 jobs=one.jobs,
                 memory=memory,
+                progress=self._go_on,
             )
             outcomes = [Outcome("done")]
         except SvfilterError as error:
             outcomes = [Outcome("refused", str(error)), *_unfit_refusal(error, names)]
+        except GivenUp:
+            outcomes = [Outcome("suspect", f"{one.seed.format}: takes more than {_LONG:g} s")]
         except BaseException as error:
             outcomes = [Outcome("exception", _place_of(error), traceback.format_exc())]
         return outcomes, (_status("VmHWM"), memory)
@@ -231,7 +248,7 @@ def _unfit_refusal(error: SvfilterError, names: tuple[str, ...]) -> Iterator[Out
     cause = error.__cause__
     if isinstance(cause, _OWN) and _innermost(cause).startswith(_HERE):
         yield Outcome("hidden", _place_of(cause), trace)
-    if isinstance(error, ImageWriteError):
+    if isinstance(error, ImageWriteError) and "must be at most" not in str(error):
         yield Outcome("unwritable", str(error).removeprefix(names[1]), trace)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -19,6 +20,8 @@ _CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _HEADER = 4096
 _LARGEST_BOX = 2**26
 _LARGEST = 2**28
+_LEAST = 128
+"""Bytes by which OpenImageIO recognizes a JPEG XL."""
 
 # How numbers are coded: by 2 bits, one of four ways, each of so many bits more and an offset.
 _SIZES = ((9, 1), (13, 1), (18, 1), (30, 1))
@@ -44,6 +47,11 @@ class JxlDecoder(RowDecoder):
         with Path(path).open("rb") as file:
             boxes = _boxes(file)
         header = _read_header(boxes.get(b"jxlc") or boxes[b"jxlp"][4:])
+        if Path(path).stat().st_size < _LEAST:
+            raise ImageReadError(
+                f"is a JPEG XL of fewer than {_LEAST} bytes, which OpenImageIO does not open; "
+                "convert it to PNG"
+            )
         if header.height * header.width > _LARGEST:
             raise ImageReadError(
                 f"is a JPEG XL of {header.width} x {header.height} pixels, more than the "
@@ -60,9 +68,10 @@ class JxlDecoder(RowDecoder):
         )
         super().__init__(path, layout)
         with tempfile.TemporaryDirectory() as folder:  # OpenImageIO wants its suffix
-            named = Path(folder) / "input.jxl"
-            named.symlink_to(Path(path).absolute())
-            self._input = self._opened(str(named))
+            named = path
+            if Path(path).suffix.lower() != ".jxl":
+                named = shutil.copyfile(path, str(Path(folder) / "input.jxl"))
+            self._input = self._opened(named)
         profile = self._input.spec().getattribute("ICCProfile")
         block, packet, _ = exif.carried(boxes.get(b"Exif", b"")[4:] or None, boxes.get(b"xml "))
         icc_profile = None if profile is None else np.asarray(profile, np.uint8).tobytes()

@@ -73,7 +73,7 @@ class RowDecoder(Decoder):
             self._top = self._input.spec().y
         rows = self._read(self._input, start, stop)
         if rows is None or self._input.has_error:
-            raise ValueError(self._why(self._input.geterror()))
+            raise ValueError(_reason(self._input.geterror(), self._path))
         return rows.reshape(stop - start, self.layout.width, self.layout.channels)
 
     def _read(self, opened: OpenImageIO.ImageInput, start: int, stop: int) -> Array | None:
@@ -94,7 +94,7 @@ class RowDecoder(Decoder):
         config.attribute("oiio:UnassociatedAlpha", 1)
         opened = OpenImageIO.ImageInput.open(path, config)
         if opened is None:
-            raise ValueError(self._why(OpenImageIO.geterror()))
+            raise ValueError(_reason(OpenImageIO.geterror(), path))
         spec, layout = opened.spec(), self.layout
         size = spec.height, spec.width, spec.nchannels
         found = opened.format_name(), *size, str(spec.format)
@@ -102,14 +102,8 @@ class RowDecoder(Decoder):
         if opened.has_error or found != stored:
             error = opened.geterror() or f"{found} was found where {stored} is stored"
             opened.close()
-            raise ValueError(self._why(error))
+            raise ValueError(_reason(error, path))
         return opened
-
-    def _why(self, error: str) -> str:
-        """Give the first thing that OpenImageIO says, without the file's name."""
-        first = error.partition("\n")[0]
-        names = rf' \("[^"]*"\)| \({re.escape(self._path)}\)'
-        return re.sub(names, "", first) or "it cannot be decoded"
 
     def close(self) -> None:
         """Let go of the file."""
@@ -210,13 +204,20 @@ def check_entropy(path: str, height: int) -> None:
     """Raise ValueError if a JPEG's pixels are damaged, for who decodes without being told of it."""
     opened = OpenImageIO.ImageInput.open(path)
     if opened is None:
-        raise ValueError(OpenImageIO.geterror().partition("\n")[0])
+        raise ValueError(_reason(OpenImageIO.geterror(), path))
     with closing(opened):
         channels = opened.spec().nchannels
         for start in range(0, height, 64):
             opened.read_scanlines(start, min(start + 64, height), 0, 0, channels, "uint8")
             if opened.has_error:
-                raise ValueError(opened.geterror().partition("\n")[0])
+                raise ValueError(_reason(opened.geterror(), path))
+
+
+def _reason(error: str, path: str) -> str:
+    """Give the first thing that OpenImageIO says, without the file's name."""
+    first = error.partition("\n")[0]
+    names = rf' \("[^"]*"\)| \({re.escape(path)}\)'
+    return re.sub(names, "", first) or "it cannot be decoded"
 
 
 def jpeg_options(header: jpeg.JpegHeader) -> dict[str, Any]:

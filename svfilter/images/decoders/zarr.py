@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,8 @@ _V3 = ("zarr.json",)
 _PIXEL_AXES = ("y", "x", "c")
 _IN_FLIGHT = 10
 """How many chunks Zarr decodes at a time, and how many in each shard."""
+_MOST_CHUNKS = 1000
+"""Read by one call: of each, Zarr makes a task, which may be larger than the chunk."""
 _COPIES = 3
 """Of a chunk: as stored, decoded, and one more on the way."""
 
@@ -83,7 +86,11 @@ class ZarrDecoder(Decoder):
         whole["c"] = range(self.layout.channels)
         places = [whole[a] if a in whole else range(i := next(page), i + 1) for a in self._axes]
         self._chunks.check(places)
-        values = np.asarray(self._array[tuple(slice(p.start, p.stop) for p in places)])
+        values = np.empty([len(place) for place in places], self._array.dtype)
+        for parts in _parts(places, self._array.chunks):
+            here = zip(parts, places, strict=True)
+            into = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in here)
+            values[into] = self._array[tuple(slice(p.start, p.stop) for p in parts)]
         kept = [self._axes.index(axis) for axis in _PIXEL_AXES if axis in self._axes]
         rest = [i for i in range(len(places)) if i not in kept]
         shape = (stop - start, self.layout.width, self.layout.channels)
@@ -91,6 +98,20 @@ class ZarrDecoder(Decoder):
         if values.dtype.kind == "b":
             return np.where(values, np.uint8(255), np.uint8(0))
         return values.astype(self.layout.dtype, copy=False)
+
+
+def _parts(places: list[range], chunks: tuple[int, ...]) -> Iterator[list[range]]:
+    """Cut places along every axis between chunks, until none are in too many chunks."""
+    ends = zip(places, chunks, strict=True)
+    counts = [(place.stop - 1) // size - place.start // size + 1 for place, size in ends]
+    if math.prod(counts) <= _MOST_CHUNKS:
+        yield places
+        return
+    axis = counts.index(max(counts))
+    place, size = places[axis], chunks[axis]
+    cut = (place.start // size + counts[axis] // 2) * size
+    for part in (range(place.start, cut), range(cut, place.stop)):
+        yield from _parts([*places[:axis], part, *places[axis + 1 :]], chunks)
 
 
 class _Chunks:

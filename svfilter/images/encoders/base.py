@@ -15,7 +15,7 @@ class Encoder(ABC):
     """Writes images into a file that is open and empty, or for some formats a folder to be made.
 
         encoder = SomeEncoder(file, jobs=2)
-        encoder.begin(layout, metadata, options)   # once for every page
+        encoder.begin(layout, metadata, options)   # once for every page, see Format.paged
         encoder.write(rows)                        # until there are layout.height of them
         encoder.end()
         encoder.close()
@@ -26,8 +26,6 @@ class Encoder(ABC):
 
     seeks: ClassVar[bool] = False
     """Whether the file must be one on a disk, not a pipe."""
-    paged: ClassVar[bool] = False
-    """Whether there may be more than one image in a file."""
     memory: int = 2**24
     """Bytes that are held at the peak, beyond the rows given; known from `begin` on."""
 

@@ -68,7 +68,6 @@ class TiffEncoder(Encoder):
     """
 
     seeks: ClassVar[bool] = True
-    paged: ClassVar[bool] = True
 
     def __init__(self, file: BinaryIO, *, jobs: int) -> None:
         super().__init__(file, jobs=jobs)
@@ -82,6 +81,10 @@ class TiffEncoder(Encoder):
 
     def begin(self, layout: Layout, metadata: Metadata, options: dict[str, Any]) -> None:
         """Start a page; the first one starts the file."""
+        if max(layout.height, layout.width) >= 2**32:
+            raise ValueError(f"its sides must be at most {2**32 - 1} pixels")
+        if layout.channels >= 2**16:
+            raise ValueError(f"its channels must be at most {2**16 - 1}")
         if not self._order:
             self._begin_file(layout, metadata, options)
         self._layout, self._sent = layout, 0

@@ -9,7 +9,7 @@ import warnings
 from importlib import import_module
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,8 +37,6 @@ class ZarrEncoder(Encoder):
         path: a folder that does not exist.
         jobs: is left to Zarr.
     """
-
-    paged: ClassVar[bool] = True
 
     def __init__(self, path: str, *, jobs: int) -> None:
         self._root = Path(path)

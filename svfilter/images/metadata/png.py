@@ -75,13 +75,16 @@ def read(file: BinaryIO) -> PngHeader:
             continue
         if name != b"IDAT":
             others.append((name, data))
+    header = _header(before)
+    if b"IDAT" not in before:
+        raise ValueError("it ends before its pixels")
     metadata, orientation = _metadata(others)
     return PngHeader(
-        *_header(before),
+        *header,
         palette=before.get(b"PLTE"),
         transparency=before.get(b"tRNS"),
         animated=b"acTL" in before,
-        complete=name == b"IEND" and b"IDAT" in before,
+        complete=name == b"IEND",
         metadata=metadata,
         orientation=orientation,
     )
