@@ -27,6 +27,7 @@ from PIL import Image
 from svfilter import __version__, devices
 from svfilter.cli import cli
 from svfilter.engines import ENGINES
+from svfilter.images.reading import open_image
 from svfilter.tiles import BOUNDARIES
 
 fcntl = pytest.importorskip("fcntl", reason="all this needs a POSIX system")
@@ -128,6 +129,14 @@ REFUSED = {
     "blur - OUT.png": (1, "stdin", "empty"),
     "blur bomb.png OUT.png": (1, "bomb.png", "100000 x 100000", "--max-pixels 10000000000"),
     "blur photo.png OUT.png --max-pixels 10": (1, "photo.png", "31 x 23", "--max-pixels 713"),
+    "blur photo.png OUT.png --page 2": (2, "photo.png", "--page must be 1 to 1, but is 2"),
+    "blur photo.png OUT.png --page 0": (2, "--page", "x>=1"),
+    "blur photo.png OUT.png --bit-depth 12": (2, "--bit-depth", "12"),
+    "blur photo.png OUT.png --compression lzw": (2, "--compression of png", "lzw"),
+    "blur photo.png OUT.png --nan drop": (2, "--nan", "drop"),
+    "blur float.tif OUT.png": (2, "png cannot hold 32-bit float grey", "--bit-depth 8 or 16"),
+    "blur nan.tif OUT.png --bit-depth 8": (2, "OUT.png", "NaN", "--nan fill"),
+    "blur photo.png OUT.zarr --format zarr --linear --page 7": (2, "--page"),
     "blur photo.png folder": (2, "folder"),
     "blur photo.png OUT.xyz": (2, "OUT.xyz", ".png", "--format"),
     "blur photo.png OUT": (2, "suffix", "--format"),
@@ -368,6 +377,31 @@ def test_map_of_another_size_is_warned_of(quiet):
     warning = "" if quiet else "svfilter: warning: depth.png: .* 20 x 10 .* 31 x 23.*\n"
     assert (result.exit_code, result.stdout) == (0, "")
     assert re.fullmatch(warning, result.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "photo.png out.png --bit-depth 16 --dither --compression 9",
+        "photo.png out.tif --bit-depth 32f --compression zstd --linear",
+        "photo.jpg out.jpg --quality 30 --strip --page 1",
+        "nan.tif out.tif --nan fill",
+        "nan.tif out.png --nan fill --bit-depth 8",
+        "float.tif out.exr --bit-depth 32f --compression zip",
+        "alpha.png out.avif --sigma-map",
+    ],
+)
+def test_how_a_result_is_stored_can_be_chosen(words):
+    result = run(f"blur --sigma 2 {words}")
+    assert (result.exit_code, result.output) == (0, "")
+    source, target = words.split()[:2]
+    with open_image(source) as before, open_image(target) as after:
+        assert (before.height, before.width) == (after.height, after.width)
+        if "--bit-depth" in words:
+            bits = {"8": "u1", "16": "u2", "32f": "f4"}[words.split("--bit-depth ")[1].split()[0]]
+            assert after.layout.dtype == bits
+        if "--nan fill" in words:
+            assert np.isfinite(after.read(after.whole)).all()
 
 
 def test_verbose_says_how_it_was_computed():

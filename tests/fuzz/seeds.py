@@ -53,7 +53,10 @@ NOT_ALL_NEEDED = {
 PAGED = {"pages", "pages, LZW", "ImageJ"}
 """Seeds of more than one picture, all of which are filtered."""
 SIZES = ((1, 1), (7, 13), (3, 40), (30, 1), (16, 16), (23, 31))  # rows, columns
-PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+_DATE = "2020:01:01 00:00:00"
+"""Instead of the present: seeds are the same in every run."""
+_DATED = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+PROFILE = _DATED[:24] + bytes(12) + _DATED[36:]
 XMP = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta '
     b'xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -419,6 +422,7 @@ def _exrs(rng: np.random.Generator) -> Made:
             spec.channelnames = names[channels]
             spec.attribute("compression", compression)
             spec.attribute("owner", "somebody")
+            spec.attribute("DateTime", _DATE)
             if tiled:
                 spec.tile_width = spec.tile_height = 16
             if number % 5 == 4:
@@ -431,6 +435,7 @@ def _exrs(rng: np.random.Generator) -> Made:
         specs = [OpenImageIO.ImageSpec(9, 5, 3, "half") for _ in range(2)]
         for number, spec in enumerate(specs):
             spec.attribute("oiio:subimagename", f"part{number}")
+            spec.attribute("DateTime", _DATE)
         output = OpenImageIO.ImageOutput.create(path)
         output.open(path, specs)
         output.write_image(_noise(rng, (5, 9, 3), "f4"))
