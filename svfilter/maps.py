@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 INTENSITY = "intensity"
 """The source that stands for the image's own pixels."""
 
-REC_709 = (0.2126, 0.7152, 0.0722)
-"""Shares of red, green and blue in luma (Rec. ITU-R BT.709), taken of the encoded values."""
+SHARES = (2126, 7152, 722)
+"""Ten thousandths of red, green and blue in luma (Rec. ITU-R BT.709), of the encoded values."""
+REC_709 = tuple(share / sum(SHARES) for share in SHARES)
+"""The same as shares of 1."""
 
 _SLAB = 16
 """Rows read and mixed at a time: few enough to stay in the processor's cache."""
@@ -220,16 +222,36 @@ def _luma(image: ImageReader, window: Window) -> Array:
     """Give a window's luma times its alpha, [1, h, w]."""
     import numpy as np
 
+    layout = image.layout
     luma = np.empty((1, window.height, window.width), np.float32)
+    of_integers = (
+        layout.colour == "rgb" and not layout.alpha and layout.dtype.str[1:] in ("u1", "u2")
+    )
     for slab in plan(window.height, window.width, _SLAB, window.width):
         read = Window(window.row_off + slab.row_off, window.col_off, slab.height, slab.width)
+        if of_integers:
+            luma[:, slab.rows] = _luma_of_integers(image.stored(read))
+            continue
         pixels = image.read(read)
         with np.errstate(all="ignore"):  # what is beyond 0..1 is refused below
-            mixed = _mixed(pixels[: image.layout.colours], image.layout.colour)
-            if image.layout.alpha == "straight":
+            mixed = _mixed(pixels[: layout.colours], layout.colour)
+            if layout.alpha == "straight":
                 mixed = mixed * pixels[-1]
             luma[:, slab.rows] = mixed
     return _checked(luma, image)
+
+
+def _luma_of_integers(stored: Array) -> Array:
+    """Give the luma of stored RGB [h, w, 3] of 8 or 16 bits, [h, w]: the nearest float32 to it."""
+    import numpy as np
+
+    total = np.zeros(stored.shape[:2], np.int32)  # at most 10000 · 65535
+    for channel, share in enumerate(SHARES):
+        total += np.multiply(stored[..., channel], np.int32(share), dtype=np.int32)
+    # What float32 holds of 8 bits is exact: it is divided once.
+    luma = total.astype(np.float32 if stored.itemsize == 1 else np.float64)
+    luma /= sum(SHARES) * np.iinfo(stored.dtype).max
+    return luma
 
 
 def _mixed(colour: Array, kind: Colour) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +182,15 @@ def test_floats_beyond_0_to_1_are_refused(bad: float, tmp_path: Path) -> None:
         read(MapSpec(high=1, source=str(tmp_path / "map.tif")), reader(np.zeros((4, 4), "u1")))
     with pytest.raises(InvalidArgument, match=r"image.png: a map's values must lie in 0 to 1"):
         read(MapSpec(high=1, source=INTENSITY), reader(levels))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_luma_of_integers_is_the_nearest_float(dtype: type, rng: np.random.Generator) -> None:
+    top = np.iinfo(dtype).max
+    pixels = rng.integers(0, top, (60, 70, 3), dtype, endpoint=True)
+    pixels[0, :2] = [[0, 0, 0], [top, top, top]]
+    got = read(MapSpec(high=1, source=INTENSITY), reader(pixels))[0]
+    shares = [Fraction(2126, 10000), Fraction(7152, 10000), Fraction(722, 10000)]
+    for y, x in np.ndindex(3, 70):
+        exact = sum(s * int(v) for s, v in zip(shares, pixels[y, x], strict=True)) / top
+        assert got[y, x] == np.float32(float(exact))
