@@ -80,7 +80,8 @@ class ParameterMap:
         if self.levels is None:
             return self.spec.high
         level = self.levels.read(window)
-        m = (1 - level if self.spec.invert else level) ** self.spec.gamma
+        m = 1 - level if self.spec.invert else level
+        m = m**self.spec.gamma if self.spec.gamma != 1 else m.copy()
         values = 1 - m
         values *= self.spec.low
         m *= self.spec.high
