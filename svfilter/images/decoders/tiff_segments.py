@@ -63,7 +63,7 @@ class Segments:
         if not page.is_tiled and page.compression == 1:
             self._cut()
         _check(self._offsets, self._counts, page.parent.filehandle.size)
-        page.init_decode()
+        page.decode  # noqa: B018  (made when it is first asked for: here, and not by threads)
 
     def _size(self) -> tuple[int, int]:
         page = self._page
