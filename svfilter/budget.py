@@ -100,5 +100,6 @@ def _taken(needs: Needs, rows: int, cols: int) -> int:
     """Give the bytes that windows of this size take."""
     around = 2 * needs.margin
     window = 4 * COPIES * needs.planes * (rows + around) * (cols + around)
-    kept = min(rows + around, needs.height) + rows  # what is read from, and what is decoded ahead
+    # What windows are read from, those that are gathered ahead too, and what is decoded ahead.
+    kept = min(2 * rows + around, needs.height) + rows
     return needs.fixed + window + kept * needs.read + 3 * rows * needs.written

@@ -15,7 +15,8 @@ from PIL import Image
 from svfilter import Gaussian, KernelField, devices, filter_image, pipeline
 from svfilter.engines import ENGINES
 from svfilter.errors import EngineUnavailable, ImageReadError, InvalidArgument
-from svfilter.images.reading import open_image
+from svfilter.images import reading
+from svfilter.images.reading import ImageReader, open_image
 from svfilter.maps import INTENSITY, MapSpec, open_map
 from svfilter.pipeline import filter_file
 from svfilter.tiles import plan
@@ -418,3 +419,35 @@ def test_the_gpu_gives_the_same_image_within_a_step(tmp_path: Path) -> None:
     )
     assert np.abs(on_cpu - on_gpu).max() <= 1
     assert (on_cpu != on_gpu).mean() < 1e-3
+
+
+@pytest.mark.parametrize("boundary", ["replicate", "circular"])
+def test_rows_are_held_no_longer_than_kernels_need_them(
+    boundary: str, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, take = [], ImageReader._take
+
+    def counted(image: ImageReader) -> None:
+        take(image)
+        held.append(sum(len(rows) for _, rows in image._blocks))
+
+    monkeypatch.setattr(reading, "block_rows", lambda decoder: 1)
+    monkeypatch.setattr(ImageReader, "_take", counted)
+    Image.fromarray(rng.integers(0, 256, (300, 9), dtype=np.uint8)).save(tmp_path / "in.png")
+    run(tmp_path / "in.png", tmp_path / "out.png", tile=16, boundary=boundary)
+    reach = 4 * INTENSE.high
+    assert len(held) >= 300 - reach
+    assert max(held) <= 4 * 16 + 2 * reach + 8  # the cascade's reach is a little larger
+
+
+def test_verification_is_given_the_rows_that_it_needs(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its windows lie where rows above were just let go."""
+    monkeypatch.setattr(reading, "block_rows", lambda decoder: 1)
+    monkeypatch.setattr("random.randrange", lambda size: min(64, size - 1))
+    Image.fromarray(rng.integers(0, 256, (130, 20), dtype=np.uint8)).save(tmp_path / "in.png")
+    files = str(tmp_path / "in.png"), str(tmp_path / "out.png")
+    spec = {"sigma": MapSpec(high=8)}
+    report = filter_file(*files, Gaussian, spec, engine="scale_space", verify=True, tile=16)
+    assert report.windows_seen == 8
