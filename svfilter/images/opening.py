@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUSPECT_PIXELS = 2**28
 """Images of more pixels than this may be decompression bombs,"""
 SUSPECT_RATIO = 250
-"""if their pixels take this many times the file's bytes; photographs reach about 50."""
+"""if their pixels take this many times the file's bytes."""
 
 # What a file starts with -> its decoder, and what that is opened by.
 _BY_PATH = {
@@ -61,7 +61,7 @@ def open_decoder(
     if max_pixels is None:
         size = source.size if pixels > SUSPECT_PIXELS else None
         too_large = size is not None and squeezed > SUSPECT_RATIO * size
-        rule = f"that its {size} bytes look like a decompression bomb"
+        rule = f"so many for its {size} bytes that it looks like a decompression bomb"
     else:
         too_large, rule = pixels > max_pixels, f"more than {max_pixels}"
     if too_large:

@@ -230,9 +230,9 @@ def _with_alpha(planes: Array, have: Alpha, want: Alpha) -> Array:
     import numpy as np
 
     colours, alpha = planes[:-1], planes[-1:]
-    if want == "associated":
-        with np.errstate(all="ignore"):
-            return np.concatenate([colours * alpha, alpha])
     with np.errstate(all="ignore"):  # of what is hardly there, or not finite
-        straight = np.divide(colours, alpha, out=np.zeros_like(colours), where=alpha > 0)
-    return np.concatenate([straight, alpha])
+        if want == "associated":
+            colours = colours * alpha
+        else:
+            colours = np.divide(colours, alpha, out=np.zeros_like(colours), where=alpha > 0)
+    return np.concatenate([colours, alpha])
