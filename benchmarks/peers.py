@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,15 +24,32 @@ GEGL_ENVIRONMENT = {"GEGL_THREADS": str(cores()), "GEGL_CACHE_SIZE": "4096"}
 
 
 def opencv(image: np.ndarray, sigma: float) -> Callable[[], object]:
-    """One Gaussian for all pixels, of the same reach; pixels lie as OpenCV wants them."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise Missing("OpenCV is not installed") from error
-    cv2.setNumThreads(cores())
-    pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+    """One Gaussian for all pixels, of the same reach."""
     size = 2 * int(np.ceil(4 * sigma)) + 1
-    return partial(cv2.GaussianBlur, pixels, (size, size), sigma)
+    return partial(_opencv().GaussianBlur, _pixels(image), (size, size), sigma)
+
+
+def opencv_filter(image: np.ndarray, kernel: np.ndarray) -> Callable[[], np.ndarray]:
+    """One kernel for all pixels; beyond 11 x 11 taps OpenCV goes by Fourier transforms."""
+    cv2 = _opencv()
+    border = {"borderType": cv2.BORDER_REPLICATE}
+    return partial(cv2.filter2D, _pixels(image), -1, kernel.astype(np.float32), **border)
+
+
+def opencv_bilateral(
+    image: np.ndarray, *, reach: int, sigma_space: float, sigma_range: float
+) -> Callable[[], object]:
+    """One bilateral filter: a round window, and the sum of the colours' absolute differences."""
+    cv2 = _opencv()
+    sigmas = {"sigmaColor": sigma_range, "sigmaSpace": sigma_space}
+    border = {"borderType": cv2.BORDER_REPLICATE}
+    return partial(cv2.bilateralFilter, _pixels(image), 2 * reach + 1, **sigmas, **border)
+
+
+def opencv_sharpen(image: np.ndarray, *, sigma: float, amount: float) -> Callable[[], object]:
+    """An unsharp mask for all pixels."""
+    blurred, pixels, add = opencv(image, sigma), _pixels(image), _opencv().addWeighted
+    return lambda: add(pixels, 1 + amount, blurred(), -amount, 0)
 
 
 def scipy(image: np.ndarray, sigma: float) -> Callable[[], object]:
@@ -56,7 +74,7 @@ def usual(image: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     summed; in tiles of 64 x 64 pixels, the fastest size we found.
     """
     channels, height, width = image.shape
-    reach = Gaussian(sigma=sigma).radius()
+    reach = Gaussian(sigma=sigma).reach()
     size = 2 * reach + 1
     padded = F.pad(image[None], (reach,) * 4, mode="replicate")
     taps = torch.arange(-reach, reach + 1, dtype=image.dtype)
@@ -85,12 +103,19 @@ def imagemagick(photo: Path, levels: Path, out: Path, sigma: int) -> list[str]:
 
 def gegl(photo: Path, levels: Path, out: Path, sigma: int, *, high_quality: bool) -> list[str]:
     """Blur by a map: uniform blurs, blended from one to the next. 8 bits are written."""
-    blur = ["gegl:variable-blur", f"radius={sigma}", f"high-quality={str(high_quality).lower()}"]
-    aux = ["aux=[", "gegl:load", f"path={levels}", "]"]
-    save = ["gegl:png-save", f"path={out}", "bitdepth=8"]
-    # Without -o it would open a window; the file that counts is the one of png-save.
-    unused = str(out.with_name("unused.png"))
-    return [_program("gegl"), str(photo), "-o", unused, "--", *blur, *aux, *save]
+    quality = f"high-quality={str(high_quality).lower()}"
+    return _gegl(photo, levels, out, ["gegl:variable-blur", f"radius={sigma}", quality])
+
+
+def imagemagick_ellipses(photo: Path, colours: Path, out: Path, *, x: int, y: int) -> list[str]:
+    """Blur by ellipses: red of a map gives the width, green the height, blue 0 to 180 degrees."""
+    options = ["-define", f"compose:args={x}x{y}+0+180", "-compose", "Blur", "-composite"]
+    return [_program("magick", "convert"), str(photo), str(colours), *options, str(out)]
+
+
+def gegl_lens(photo: Path, levels: Path, out: Path, radius: int) -> list[str]:
+    """Blur by disks whose radii a map gives, in linear light. 8 bits are written."""
+    return _gegl(photo, levels, out, ["gegl:lens-blur", f"radius={radius}"])
 
 
 def ffmpeg(photo: Path, levels: Path, out: Path, sigma: int) -> list[str]:
@@ -132,6 +157,28 @@ def versions() -> str:
     told.append(" ".join(_first_line(["ffmpeg", "-version"]).replace("version ", "").split()[:2]))
     told.append(" ".join(_first_line(["vips", "--version"]).replace("-", " ").split()[:2]))
     return ", ".join(told)
+
+
+def _opencv() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise Missing("OpenCV is not installed") from error
+    cv2.setNumThreads(cores())
+    return cv2
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """Give [C, H, W] as OpenCV wants it, [H, W, C]."""
+    return np.ascontiguousarray(image.transpose(1, 2, 0))
+
+
+def _gegl(photo: Path, levels: Path, out: Path, operation: list[str]) -> list[str]:
+    aux = ["aux=[", "gegl:load", f"path={levels}", "]"]
+    save = ["gegl:png-save", f"path={out}", "bitdepth=8"]
+    # Without -o it would open a window; the file that counts is the one of png-save.
+    unused = str(out.with_name("unused.png"))
+    return [_program("gegl"), str(photo), "-o", unused, "--", *operation, *aux, *save]
 
 
 def _program(*names: str) -> str:

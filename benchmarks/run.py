@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import arrays
+import families
 import peers
 import processes
 import streams
@@ -41,7 +42,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.write and (asked.quick or asked.only):
         parser.error("--write is for a whole run: one table, one machine, one day")
-    rows = [r for r in arrays.ROWS + processes.ROWS + streams.ROWS if re.search(asked.only, r.what)]
+    every = arrays.ROWS + families.ROWS + processes.ROWS + streams.ROWS
+    rows = [row for row in every if re.search(asked.only, row.what)]
     header = describe()
     print(f"{header}\n\n{HEAD}", flush=True)
     red, lines = False, []

@@ -2,8 +2,9 @@
 
     out(p) = Σ_d w(d; θ(p)) · x(p + d)
 
-`filter_image(image, KernelField(Gaussian(sigma=sigma_map)))` is the whole Python interface;
-`svfilter blur` is the same on files. Names are loaded when first used, so that the command
+`filter_image(image, KernelField(Gaussian(sigma=sigma_map)))` is the whole Python interface, with
+any other family in the place of `Gaussian`; `svfilter blur`, `lens`, `motion`, `sharpen`,
+`smooth` and `apply` are the same on files. Names are loaded when first used, so that the command
 line can print its help without NumPy or torch.
 """
 
@@ -17,20 +18,53 @@ from svfilter.errors import EngineUnavailable, InvalidArgument, SvfilterError
 if TYPE_CHECKING:
     from svfilter.field import KernelField
     from svfilter.functional import filter_image
+    from svfilter.kernels.bilateral import Bilateral
+    from svfilter.kernels.box import Box
+    from svfilter.kernels.elliptical import Elliptical
     from svfilter.kernels.gaussian import Gaussian
+    from svfilter.kernels.lens import Lens
+    from svfilter.kernels.moffat import Moffat
+    from svfilter.kernels.motion import Motion
+    from svfilter.kernels.stored import Basis, Codebook, Dense, Grid
+    from svfilter.kernels.triangle import Triangle
+    from svfilter.kernels.unsharp import UnsharpMask
 
 __version__ = "0.1.0"
 __all__ = [
+    "Basis",
+    "Bilateral",
+    "Box",
+    "Codebook",
+    "Dense",
+    "Elliptical",
     "EngineUnavailable",
     "Gaussian",
+    "Grid",
     "InvalidArgument",
     "KernelField",
+    "Lens",
+    "Moffat",
+    "Motion",
     "SvfilterError",
+    "Triangle",
+    "UnsharpMask",
     "filter_image",
 ]
 
 _HOMES = {
+    "Basis": "svfilter.kernels.stored",
+    "Bilateral": "svfilter.kernels.bilateral",
+    "Box": "svfilter.kernels.box",
+    "Codebook": "svfilter.kernels.stored",
+    "Dense": "svfilter.kernels.stored",
+    "Elliptical": "svfilter.kernels.elliptical",
     "Gaussian": "svfilter.kernels.gaussian",
+    "Grid": "svfilter.kernels.stored",
+    "Lens": "svfilter.kernels.lens",
+    "Moffat": "svfilter.kernels.moffat",
+    "Motion": "svfilter.kernels.motion",
+    "Triangle": "svfilter.kernels.triangle",
+    "UnsharpMask": "svfilter.kernels.unsharp",
     "KernelField": "svfilter.field",
     "filter_image": "svfilter.functional",
 }

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from svfilter.field import KernelField
 from svfilter.kernels.base import Array, Family
 
 MOST_SAMPLES, MOST_RANK = 256, 48
@@ -128,7 +129,7 @@ def _jumps(widest: Family, name: str, samples: Array) -> Array:
     """Give the values on both sides of where a radius grows: there kernels are not continuous."""
 
     def radii(values: Array) -> Array:
-        return np.asarray(replace(widest, **{name: values}).radii())
+        return np.asarray(_members(widest, name, values).reaches())
 
     grows = np.flatnonzero(np.diff(radii(samples)))
     below, above = samples[grows], samples[grows + 1]
@@ -161,16 +162,22 @@ def _blocks(widest: Family, name: str, values: Array, every: int = 1) -> Iterato
     Only one row in `every` is given, the central one among them. Taps that are equal by symmetry
     are given once, as their sum.
     """
-    family = replace(widest, **{name: values})
-    radius = family.radius()
+    family = _members(widest, name, values)
+    radius, total = family.reach(), family.total(np.float64)
     d = np.arange(0 if family.even else -radius, radius + 1, dtype=np.float64)
     times = np.where((d != 0) & family.even, 2.0, 1.0)
     own = slice(0 if family.even else radius % every, None, every)
     rows = max(1, _VALUES // (len(d) * len(values)))
     for dy, twice in zip(_cut(d[own], rows), _cut(times[own], rows), strict=True):
-        weights = family.weights(dy[:, None, None], d[None, :, None])
+        weights = family.masked(dy[:, None, None], d[None, :, None]) / total
         weights *= (twice[:, None] * times)[..., None]
         yield weights.reshape(-1, len(values))
+
+
+def _members(widest: Family, name: str, values: Array) -> Family:
+    """Give the family with one parameter at these values."""
+    others = KernelField(widest).transform(np.float64).family
+    return replace(others, **{name: values})
 
 
 def _cut(values: Array, length: int) -> list[Array]:

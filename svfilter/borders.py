@@ -41,9 +41,15 @@ class Bordered:
         rows, cols = (slice(s.start, s.stop + 2 * self.margin) for s in (window.rows, window.cols))
         return replace(self, rows=self.rows[rows], cols=self.cols[cols])
 
+    def inner(self) -> Array:
+        """Give the window itself, without its margin."""
+        end = -self.margin or None
+        inside = slice(self.margin, end)
+        return take(take(self.pixels, self.rows[inside], -2), self.cols[inside], -1)
+
     def padded(self) -> Array:
         """Give the bordered window as one array, [..., H + 2·margin, W + 2·margin]."""
-        return _take(_take(self.pixels, self.rows, -2), self.cols, -1)
+        return take(take(self.pixels, self.rows, -2), self.cols, -1)
 
 
 def surround(
@@ -63,11 +69,11 @@ def surround(
         boundary: a key of BOUNDARIES: what stands beyond the image.
     """
     around = halo(window, margin, *size, boundary)
-    pixels = _join([[read(source) for source in row] for row in around.sources])
+    pixels = join([[read(source) for source in row] for row in around.sources])
     return Bordered(pixels, around.rows, around.cols, margin)
 
 
-def _join(pieces: list[list[Array]]) -> Array:
+def join(pieces: list[list[Array]]) -> Array:
     """Put pieces side by side and below each other; mostly there is one."""
     if len(pieces) == len(pieces[0]) == 1:
         return pieces[0][0]
@@ -75,7 +81,8 @@ def _join(pieces: list[list[Array]]) -> Array:
     return xp.concat([xp.concat(row, axis=-1) for row in pieces], axis=-2)
 
 
-def _take(pixels: Array, indices: list[int], axis: int) -> Array:
+def take(pixels: Array, indices: list[int], axis: int) -> Array:
+    """Pick rows (axis -2) or columns (-1) by their indices; what is OUTSIDE becomes 0."""
     if indices == list(range(pixels.shape[axis])):
         return pixels
     xp = compat.array_namespace(pixels)

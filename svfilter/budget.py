@@ -72,8 +72,8 @@ def share(memory: int, needs: Needs, tile: int | None = None) -> Cut:
         least = min(_taken(needs, *size) for size in _sizes(needs, tile)) + LEAST_ENGINE
         raise InvalidArgument(
             f"--memory must be larger by {math.ceil((least - memory) / 2**20)}M for an image "
-            f"{needs.width} pixels wide and kernels that reach {needs.margin} pixels; or take a "
-            "smaller sigma"
+            f"{needs.width} pixels wide and kernels that reach {needs.margin} pixels; or take "
+            "smaller kernels"
         )
     _, rows, cols, left = best
     return Cut(rows, cols, rows, min(left, MOST_ENGINE))

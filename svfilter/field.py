@@ -41,16 +41,19 @@ class KernelField:
     @cached_property
     def reach(self) -> int:
         """The radius of the widest kernel in the field, in pixels."""
-        return self.family.radius()
+        return self.family.reach()
 
     @cached_property
     def maps(self) -> dict[str, Array]:
-        """The per-pixel parameters by name: numbers and arrays."""
-        return {
-            name: getattr(self.family, name)
-            for name, parameter in self.family.parameters().items()
-            if parameter.per_pixel
-        }
+        """The per-pixel parameters by name: numbers and arrays; of a tuple, each by its place."""
+        found: dict[str, Array] = {}
+        for name, parameter in self.family.parameters().items():
+            value = getattr(self.family, name)
+            if parameter.per_pixel and isinstance(value, tuple):
+                found |= {f"{name}[{i}]": part for i, part in enumerate(value)}
+            elif parameter.per_pixel:
+                found[name] = value
+        return found
 
     @cached_property
     def extents(self) -> dict[str, tuple[float, float]]:
@@ -59,8 +62,11 @@ class KernelField:
 
     def ends(self) -> tuple[Family, Family]:
         """Give the family with every per-pixel parameter at its least, and at its largest."""
-        least, most = ({name: span[end] for name, span in self.extents.items()} for end in (0, 1))
-        return replace(self.family, **least), replace(self.family, **most)
+        least, most = (
+            self.with_maps((name, span[end]) for name, span in self.extents.items()).family
+            for end in (0, 1)
+        )
+        return least, most
 
     def window(self, window: Window) -> KernelField:
         """Give the field of a window; its reach is the window's own."""
@@ -74,8 +80,8 @@ class KernelField:
         return self.with_maps(changed.items())
 
     def with_maps(self, values: Iterable[tuple[str, Array]]) -> KernelField:
-        """Give the field with other per-pixel parameters, by name."""
-        return KernelField(replace(self.family, **dict(values)))
+        """Give the field with other per-pixel parameters, by name as in `maps`."""
+        return KernelField(replace(self.family, **by_parameter(values)))
 
     def validate(self, height: int, width: int) -> None:
         """Check every parameter's range and every map's shape.
@@ -83,8 +89,10 @@ class KernelField:
         Raises:
             InvalidArgument: a value out of its range or not finite, or a map of other sizes.
         """
-        for name, parameter in self.family.parameters().items():
-            value = getattr(self.family, name)
+        parameters = self.family.parameters()
+        constants = {n: getattr(self.family, n) for n, p in parameters.items() if not p.per_pixel}
+        for name, value in {**self.maps, **constants}.items():
+            parameter = parameters[name.partition("[")[0]]
             number = isinstance(value, (int, float))
             if not (number or (parameter.per_pixel and _is_real(value))):
                 rule = "a number" + " or an array of real numbers" * parameter.per_pixel
@@ -95,6 +103,15 @@ class KernelField:
             span = self.extents[name] if parameter.per_pixel else extent(value)
             if complaint := parameter.complaint(*span):
                 raise InvalidArgument(f"{name} {complaint}")
+
+
+def by_parameter(values: Iterable[tuple[str, Array]]) -> dict[str, Array]:
+    """Give a family's arguments of values by the names in `KernelField.maps`."""
+    found: dict[str, Array] = {}
+    for name, value in values:
+        whole, _, place = name.partition("[")
+        found[whole] = (*found.get(whole, ()), value) if place else value
+    return found
 
 
 def _is_real(value: Array) -> bool:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat as compat
 
 from svfilter import devices
-from svfilter.borders import Bordered, surround
 from svfilter.engines import choose_engine
-from svfilter.engines.base import Engine, Problem, needs_gradient
+from svfilter.engines.base import MODES, Mode, Problem, needs_gradient
 from svfilter.errors import InvalidArgument
 from svfilter.field import KernelField
 from svfilter.tiles import BOUNDARIES, Window
+from svfilter.work import Work, to_kind, to_numpy
 
 if TYPE_CHECKING:
-    from svfilter.kernels.base import Array
+    from svfilter.kernels.base import Array, Family
+
+NORMALISE = ("energy", "weights")
+"""What scattered light keeps: its sum, or the image where it is flat."""
 
 
 def filter_image(
     image: Array,
     field: KernelField,
     *,
+    mode: Mode = "gather",
+    normalise: str = "energy",
+    guide: Array | None = None,
     boundary: str = "replicate",
     engine: str = "auto",
     tolerance: float = 0.0,
@@ -33,10 +39,14 @@ def filter_image(
 ) -> Array:
     """Filter an image with a kernel of its own at every pixel.
 
-        out(p) = Σ_d w(d; θ(p)) · x(p + d)
+        gather:  out(p) = Σ_d w(d; θ(p)) · x(p + d)
+        scatter: out(p) = Σ_q w(p − q; θ(q)) · x(q)
 
     where p is the output pixel, d = (dy, dx) an offset within the kernel, w the family's
-    weights and θ(p) the field's parameters at p. A correlation: kernels are not flipped.
+    weights and θ(p) the field's parameters at p. Gathering is a correlation: kernels are not
+    flipped. To scatter, each pixel spreads its own light by its own kernel, as a lens does: the
+    adjoint of gathering (with the boundaries "constant" and "circular"; beyond the others the
+    image goes on, and what is there spreads its light too).
 
     Args:
         image: [..., H, W], floating point, a NumPy array or a torch tensor; every channel and
@@ -46,6 +56,12 @@ def filter_image(
             leading axes. They are taken in the precision that the sum is made in, float64 for
             a float64 image, else float32. Maps that need gradients make the result
             differentiable in them.
+        mode: "gather" or "scatter".
+        normalise: of scattered light, "energy": none is lost or made, so that a pixel gets more or
+            less than what it gave; or "weights": divided by what the same kernels make of an image
+            of ones, so that what is flat stays flat.
+        guide: for a family that looks at one, finite values [G, H, W] or [H, W], of the image's
+            kind; default the image itself, all its leading axes but those of a batch: [C, H, W].
         boundary: what stands beyond the border: "replicate", "reflect" (the border pixel not
             repeated), "circular", or "constant" (0). Kernels may be larger than the image.
         engine: a name in `svfilter info`, or "auto": the one that should be fastest of those
@@ -76,6 +92,7 @@ def filter_image(
         (3, 32, 48)
     """
     check_boundary(boundary)
+    check_mode(mode, normalise)
     _check_image(image)
     if not isinstance(field, KernelField):
         raise InvalidArgument(
@@ -85,89 +102,59 @@ def filter_image(
     height, width = image.shape[-2:]
     field.validate(height, width)
     _check_maps(image, field)
+    guide = _checked_guide(guide, image, field)
     if device is not None and compat.is_torch_array(image):
         raise InvalidArgument("device is for NumPy images; move a tensor with image.to(device)")
     place = str(image.device) if compat.is_torch_array(image) else devices.resolve(device or "cpu")
     check_tolerance(tolerance)
     check_jobs(jobs)
     bits = compat.array_namespace(image).finfo(image.dtype).bits
+    kernels = KernelField(field.family.linear())
     problem = Problem(
         place,
-        *field.ends(),
+        *kernels.ends(),
         dtype="float64" if bits == 64 else "float32",
-        needs_gradient=needs_gradient(image, field),
-        tolerance=tolerance,
+        needs_gradient=needs_gradient(image, field, guide),
+        tolerance=tolerance / max(field.family.gain(), 1),
         planes=math.prod(image.shape[:-2]),
         pixels=height * width,
+        mode=mode,
+        guides=0 if guide is None else len(guide),
     )
-    chosen = choose_engine(engine, problem)
-    result = filter_window(
+    check_scatters(mode, field.family)
+    work = Work(
         lambda source: image[..., source.rows, source.cols],
-        field,
-        Window(0, 0, height, width),
-        size=(height, width),
-        boundary=boundary,
-        engine=chosen,
-        problem=problem,
+        kernels.window,
+        (height, width),
+        boundary,
+        choose_engine(engine, problem),
+        problem,
+        normalise,
+        None if guide is None else lambda source: guide[..., source.rows, source.cols],
+    )
+    result = work.run(
+        work.given(Window(0, 0, height, width)),
         memory=devices.modest_memory(place) if memory is None else memory,
         jobs=jobs,
     )
+    if field.family.linear() is not field.family:
+        kind = "torch" if compat.is_torch_array(image) else "numpy"
+        move = partial(to_kind, kind=kind, dtype=problem.dtype, device=place)
+        result = field.transform(move).family.finish(move(image), move(result))
     return _restore(result, image)
 
 
-def filter_window(
-    read: Callable[[Window], Array],
-    field: KernelField,
-    window: Window,
-    *,
-    size: tuple[int, int],
-    boundary: str,
-    engine: Engine,
-    problem: Problem,
-    memory: int,
-    jobs: int | None = None,
-) -> Array:
-    """Filter one window of an image, reading no more of the image than its kernels reach.
-
-    Args:
-        read: gives the pixels [..., h, w] of any window within the image.
-        field: the kernels of the window's own pixels, already checked.
-        window: which pixels to make.
-        size: height and width of the whole image, where the boundary takes over.
-        boundary: a key of BOUNDARIES.
-        engine: who computes.
-        problem: of the whole image.
-        memory: bytes for the engine.
-        jobs: threads.
-
-    Returns:
-        The filtered pixels [..., h, w], as the engine's kind of array.
-    """
-    image, field = gather(
-        read, field, window, size=size, boundary=boundary, engine=engine, problem=problem
-    )
-    return engine.run(image, field, problem, memory=memory, jobs=jobs)
+def check_mode(mode: str, normalise: str) -> None:
+    """Refuse a mode, and a way to normalise, that has no name here."""
+    for name, value, known in (("mode", mode, MODES), ("normalise", normalise, NORMALISE)):
+        if value not in known:
+            raise InvalidArgument(f"{name} must be {' or '.join(known)}, but is {value!r}")
 
 
-def gather(
-    read: Callable[[Window], Array],
-    field: KernelField,
-    window: Window,
-    *,
-    size: tuple[int, int],
-    boundary: str,
-    engine: Engine,
-    problem: Problem,
-) -> tuple[Bordered, KernelField]:
-    """Give what an engine needs to filter a window: see `filter_window`."""
-    dtype = "float64" if engine.always_float64 else problem.dtype
-
-    def move(values: Array) -> Array:
-        return _to_kind(values, engine.arrays, dtype, problem.device)
-
-    field = field.transform(move)  # first: a radius may be another in another precision
-    image = surround(read, window, engine.margin(problem, field), size, boundary)
-    return image.transform(move), field
+def check_scatters(mode: Mode, family: Family | type[Family]) -> None:
+    """Refuse to scatter by kernels for which that means nothing."""
+    if mode == "scatter" and not family.scatters:
+        raise InvalidArgument(f"mode must be gather for kernels of {family.summary}")
 
 
 def check_boundary(boundary: str) -> None:
@@ -188,28 +175,6 @@ def check_jobs(jobs: int | None) -> None:
     """Refuse a number of threads that does nothing."""
     if jobs is not None and jobs < 1:
         raise InvalidArgument(f"jobs must be 1 or more, but is {jobs}")
-
-
-def to_numpy(values: Array) -> Array:
-    """Bring an engine's result back as a NumPy array."""
-    return _to_kind(values, "numpy", None, "cpu")
-
-
-def _to_kind(values: Array, kind: str, dtype: str | None, device: str) -> Array:
-    """Give an array or a number as a NumPy array or as a tensor on the device."""
-    import numpy as np
-
-    if kind == "numpy" and not compat.is_torch_array(values):
-        return np.asarray(values, dtype=dtype)
-    import torch
-
-    if not compat.is_torch_array(values):
-        # Copied only if torch cannot share it: not contiguous, or not writeable.
-        values = torch.from_numpy(
-            np.require(values, dtype=np.dtype(dtype), requirements=["C", "W"])
-        )
-    values = values.to(device=device, dtype=getattr(torch, dtype) if dtype else None)
-    return values.detach().numpy() if kind == "numpy" else values
 
 
 def _restore(result: Array, image: Array) -> Array:
@@ -238,6 +203,32 @@ def _check_image(image: Any) -> None:
             f"image must be floating point of at most 64 bits, but is {image.dtype}; integers "
             "are scaled, as in image / 255"
         )
+
+
+def _checked_guide(guide: Any, image: Array, field: KernelField) -> Array | None:
+    """Give the guide as [G, H, W], or None for a family that looks at none."""
+    if not field.family.guided:
+        if guide is not None:
+            raise InvalidArgument(f"guide is not looked at by kernels of {field.family.summary}")
+        return None
+    if guide is None:
+        if image.ndim > 3:
+            raise InvalidArgument("guide must be given for a batch of images")
+        guide = image
+    xp = compat.array_namespace(guide)
+    if guide.ndim not in (2, 3) or guide.shape[-2:] != image.shape[-2:]:
+        raise InvalidArgument(
+            f"guide must be [H, W] or [G, H, W] with the image's last two axes, "
+            f"{list(image.shape[-2:])}, but has shape {list(guide.shape)}"
+        )
+    if compat.is_torch_array(guide) != compat.is_torch_array(image):
+        raise InvalidArgument("guide must be of the image's kind, a NumPy array or a torch tensor")
+    finite = xp.isfinite(guide)
+    if guide is image:  # what sees a pixel that is not finite is not finite, whatever it weighs
+        guide = xp.where(finite, guide, xp.zeros_like(guide))
+    elif not xp.all(finite):
+        raise InvalidArgument("guide must be finite, but holds NaN or infinities")
+    return guide if guide.ndim == 3 else guide[None]
 
 
 def _check_maps(image: Array, field: KernelField) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,26 +10,26 @@ from importlib import import_module
 from types import MappingProxyType
 
 from svfilter import devices
-from svfilter.borders import Bordered
 from svfilter.budget import Cut, Needs, share
-from svfilter.engines import choose_engine, passed_over
-from svfilter.engines.base import Engine
+from svfilter.defocus import Highlights
+from svfilter.engines import passed_over
+from svfilter.engines.base import Mode
 from svfilter.errors import InvalidArgument
 from svfilter.field import KernelField
-from svfilter.functional import gather, to_numpy
 from svfilter.images.layout import Layout
 from svfilter.images.light import Curve
-from svfilter.images.planes import FilterPlanes
 from svfilter.images.reading import ImageReader, open_image
 from svfilter.images.sources import STREAM, Source
 from svfilter.images.storing import Output
 from svfilter.images.writing import ImageWriter, create_image
 from svfilter.kernels.base import Array, Family
-from svfilter.maps import MapSpec, ParameterMap, open_map
+from svfilter.maps import Driver, Maps
+from svfilter.page import Page, open_guide
 from svfilter.relay import Ahead
 from svfilter.request import Request
 from svfilter.tiles import Window, plan
 from svfilter.verify import Verification
+from svfilter.work import Given, Work, to_numpy
 
 RESERVE = 48 * 2**20
 """Bytes that a process grows by beyond what is planned: code that is loaded, gaps in the heap."""
@@ -40,8 +40,9 @@ class Report:
     """What was done with a file; with several pages, with the last of them."""
 
     engine: str
-    bound: float
-    """The largest error of any value, as a share of the image's range, before it is rounded."""
+    bound: float | None
+    """The largest error of any value, as a share of the image's range, before it is rounded; with
+    occlusion there is none: what is hidden is a guess."""
     passed_over: dict[str, str]
     """Why each of the other engines was not taken."""
     device: str
@@ -58,9 +59,14 @@ def filter_file(
     source: str,
     target: str,
     family: type[Family],
-    maps: Mapping[str, MapSpec],
+    maps: Sequence[Driver],
     *,
     constants: Mapping[str, float] = MappingProxyType({}),
+    mode: Mode = "gather",
+    normalise: str = "energy",
+    guide: str | None = None,
+    occlusion: bool = False,
+    highlights: Highlights | None = None,
     boundary: str = "replicate",
     engine: str = "auto",
     tolerance: float | None = None,
@@ -85,8 +91,15 @@ def filter_file(
         source: the image to read, or "-" for stdin.
         target: the file to write, replaced at once or not at all, or "-" for stdout.
         family: what the kernels look like.
-        maps: for each per-pixel parameter of the family, where its values come from.
+        maps: where the family's per-pixel parameters come from; those that none gives have their
+            defaults.
         constants: the family's other parameters that shall differ from their defaults.
+        mode: as in `filter_image`.
+        normalise: as in `filter_image`.
+        guide: for a family that looks at one, the name of an image of the same size; default the
+            image itself, its colours as they are stored.
+        occlusion: for `Lens` driven by a depth: whether what is nearer hides what is behind.
+        highlights: for `Lens`: which light is made brighter before it is spread.
         boundary: as in `filter_image`.
         engine: as in `filter_image`.
         tolerance: as in `filter_image`; default half a step of 8 bits for 8-bit images, and a
@@ -108,14 +121,15 @@ def filter_file(
     Raises:
         SvfilterError: of the kind that fits, with nothing written.
     """
-    sources = [spec.source for spec in maps.values() if spec.source is not None]
+    sources = list(dict.fromkeys(name for driver in maps for name in driver.sources))
+    sources += [] if guide is None else [guide]
     if [source, *sources].count(STREAM) > 1:
-        raise InvalidArgument("only one of INPUT and the maps can be - (stdin)")
+        raise InvalidArgument("only one of INPUT, the maps and the guide can be - (stdin)")
     if memory is None:
         memory = devices.process_memory() + devices.free_memory() // 2
     asked = Request(
-        family, maps, constants, boundary, engine, tolerance, verify, devices.resolve(device),
-        memory, jobs, tile, linear, nan,
+        family, tuple(maps), constants, mode, normalise, guide, occlusion, highlights, boundary,
+        engine, tolerance, verify, devices.resolve(device), memory, jobs, tile, linear, nan,
     )  # fmt: skip
     circular = boundary == "circular"
     with ExitStack() as opened:
@@ -154,67 +168,54 @@ def _filter_page(
     progress: Callable[[int, int], object],
 ) -> Report:
     """Filter one image of a file into the next of another."""
-
-    def open_source(name: str) -> ImageReader:
-        return opened.enter_context(open_any(name))
-
-    maps = {name: open_map(spec, image, open_source) for name, spec in asked.maps.items()}
-    curve = asked.curve(image)
-    per_channel = any(spec.per_channel for spec in asked.maps.values())
-    planes = FilterPlanes(image, per_channel=per_channel, curve=curve, nan=asked.nan)
-    problem = asked.problem(image, planes, curve)
-    engine = choose_engine(asked.engine, problem)
-    size = (image.height, image.width)
-    verification = Verification(engine, problem, size, asked.boundary) if asked.verify else None
-    read = verification.watch(planes.read) if verification else planes.read
-    writer.begin(image)
-    margin = engine.margin(problem, KernelField(asked.widest))
+    page = Page(asked, image, opened.enter_context(Maps(asked.drivers, image, open_any)))
+    guide = open_guide(asked, image, lambda name: opened.enter_context(open_any(name)))
+    work = page.work(guide)
+    engine, problem = work.engine, work.problem
+    verification = Verification(work) if asked.verify else None
     if verification:
-        margin = max(margin, asked.widest.radius())
-    cut = _cut(
-        asked, image, list(maps.values()), planes.count, writer, engine=engine, margin=margin
-    )
+        work = replace(work, read=verification.watch(work.read))
+    writer.begin(image)
+    margin = max(work.margin, problem.widest.reach() if verification else 0)
+    cut = _cut(page, work, writer, guide, margin=margin)
     image.begin(cut.ahead * image.layout.row_bytes)
-    loses = writer.layout == image.layout and _rounds(image.layout, curve)
+    loses = writer.layout == image.layout and _rounds(image.layout, page.curve)
+    loses = loses and asked.mode == "gather"  # to scatter, a pixel receives whatever its kernel
+    kept = margin if asked.mode == "scatter" else 0
 
-    def gathered() -> Iterator[tuple[Window, KernelField, Bordered, KernelField]]:
-        for window in plan(*size, cut.rows, cut.cols):
-            values = {name: parameter.read(window) for name, parameter in maps.items()}
-            family = asked.family(**values, **asked.constants)
-            kernels = KernelField(family).transform(planes.spread)
-            given = gather(
-                read, kernels, window, size=size, boundary=asked.boundary, engine=engine,
-                problem=problem,
-            )  # fmt: skip
-            yield window, kernels, *given
+    def gathered() -> Iterator[tuple[Window, KernelField | None, Given]]:
+        for window in plan(image.height, image.width, cut.rows, cut.cols):
+            own = page.kernels(window) if loses or page.finishes else None
+            yield window, own, work.given(window)
             if window.col_off + window.width == image.width:
-                for parameter in maps.values():
-                    parameter.let_go(window.row_off + window.height)
+                page.maps.let_go(window.row_off + window.height - kept)
 
     ahead = Ahead(gathered(), most=1)
     opened.callback(ahead.stop)
     while (following := ahead.take()) is not None:
-        window, kernels, bordered, field = following
-        filtered = engine.run(bordered, field, problem, memory=cut.engine, jobs=asked.jobs)
-        result = to_numpy(filtered)
+        window, own, given = following
+        result = to_numpy(work.run(given, memory=cut.engine, jobs=asked.jobs))
         if verification:
-            verification.compare(planes.read, kernels, window, result)
-        stored = _alone(kernels, image.stored(window)) if loses else None
-        writer.write(window, planes.restore(result, window), stored)
+            verification.compare(window, given, result)
+        stored = _alone(own, image.stored(window)) if own and loses else None
+        finish = page.finish(own) if own else None
+        writer.write(window, page.planes.restore(result, window, finish), stored)
         if window.col_off + window.width == image.width:
             bottom = window.row_off + window.height
             image.let_go(bottom - margin)
+            if guide:
+                guide.let_go(bottom - margin)
             progress(bottom * image.width, image.height * image.width)
     if verification:
         verification.judge()
     writer.end()
     return Report(
         engine.name,
-        engine.bound(problem),
+        None if asked.occlusion else engine.bound(problem) * page.gain,
         passed_over(engine, problem),
         asked.place,
         (cut.rows, cut.cols),
-        asked.widest.radius(),
+        problem.widest.reach(),
         verification.error_seen if verification else None,
         verification.windows_seen if verification else 0,
     )
@@ -229,7 +230,7 @@ def _alone(kernels: KernelField, stored: Array) -> tuple[Array, Array]:
     """Say where kernels have one tap only, [h or 1, w or 1, 1], and what the file has there."""
     import numpy as np
 
-    radii = np.atleast_2d(kernels.transform(np.asarray).family.radii())  # [H, W] or [n, H, W]
+    radii = np.atleast_2d(kernels.transform(np.asarray).family.reaches())  # [H, W] or [n, H, W]
     alone: Array = (radii == 0) if radii.ndim == 2 else (radii == 0).all(axis=0)
     return alone[..., None], stored
 
@@ -251,27 +252,21 @@ def _import_ahead() -> None:
 
 
 def _cut(
-    asked: Request,
-    image: ImageReader,
-    maps: list[ParameterMap],
-    planes: int,
-    writer: ImageWriter,
-    *,
-    engine: Engine,
-    margin: int,
+    page: Page, work: Work, writer: ImageWriter, guide: ImageReader | None, *, margin: int
 ) -> Cut:
     """Share the memory that is left."""
-    if engine.arrays == "torch":
+    if work.engine.arrays == "torch":
         import_module("torch")  # before what is left is counted
-    levels = [parameter.levels for parameter in maps if parameter.levels is not None]
+    image, maps, asked = page.image, page.maps, page.asked
+    beside = 2 * guide.block_bytes + guide.decoder_bytes if guide else 0
     needs = Needs(
         image.height,
         image.width,
         margin,
-        planes + len(maps),
-        image.layout.row_bytes + sum(level.row_bytes for level in levels),
+        page.planes.count + len(maps.spans) + work.planes_beside,
+        image.layout.row_bytes + maps.row_bytes + (guide.layout.row_bytes if guide else 0),
         writer.layout.row_bytes,
-        image.decoder_bytes + writer.encoder_bytes + sum(level.fixed_bytes for level in levels),
+        image.decoder_bytes + maps.fixed_bytes + writer.encoder_bytes + beside,
     )
     cut = share(asked.memory - devices.process_memory() - RESERVE, needs, asked.tile)
     if asked.place != "cpu":

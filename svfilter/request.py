@@ -1,26 +1,28 @@
-"""What a file is to be filtered with: as it was asked for, checked, and for an image at hand."""
+"""What a file is to be filtered with, as it was asked for, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from svfilter.engines.base import Problem
-from svfilter.field import KernelField
-from svfilter.functional import check_boundary, check_jobs, check_tolerance
-from svfilter.images.light import Curve, for_profile
+from svfilter.defocus import Highlights
+from svfilter.engines.base import Mode
+from svfilter.errors import InvalidArgument
+from svfilter.field import KernelField, by_parameter
+from svfilter.functional import (
+    check_boundary,
+    check_jobs,
+    check_mode,
+    check_scatters,
+    check_tolerance,
+)
+from svfilter.kernels.lens import Lens
+from svfilter.maps.depth import Focus
 
 if TYPE_CHECKING:
-    from svfilter.images.planes import FilterPlanes
-    from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Family
-    from svfilter.maps import MapSpec
-
-TOLERANCE_8_BIT = 0.5 / 255
-"""Half a step: a value is rounded to the step that it would have had, or to the next."""
-TOLERANCE_DEEP = 2.5e-4
-"""A step of 12 bits."""
+    from svfilter.maps.base import Driver, Span
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,14 @@ class Request:
     """How to filter, the same for every page of a file; see `pipeline.filter_file`."""
 
     family: type[Family]
-    maps: Mapping[str, MapSpec]
+    drivers: tuple[Driver, ...]
     constants: Mapping[str, float]
+    mode: Mode
+    normalise: str
+    guide: str | None
+    """The name of an image, or None for the image itself."""
+    occlusion: bool
+    highlights: Highlights | None
     boundary: str
     engine: str
     tolerance: float | None
@@ -42,46 +50,61 @@ class Request:
     tile: int | None
     linear: bool
     nan: str
-    narrowest: Family = field(init=False)
-    """The family with every map at the least of its values,"""
-    widest: Family = field(init=False)
-    """and at the largest."""
 
     def __post_init__(self) -> None:
         check_boundary(self.boundary)
+        check_mode(self.mode, self.normalise)
+        check_scatters(self.mode, self.family)
+        if self.guide is not None and not self.family.guided:
+            raise InvalidArgument(f"a guide is not looked at by kernels of {self.family.summary}")
         if self.tolerance is not None:
             check_tolerance(self.tolerance)
         check_jobs(self.jobs)
-        for name, end in (("narrowest", "low"), ("widest", "high")):
-            values = {key: getattr(spec, end) for key, spec in self.maps.items()}
-            kernels = KernelField(self.family(**values, **self.constants))
-            kernels.validate(1, 1)
-            object.__setattr__(self, name, kernels.family)
+        self._check_defocus()
+        self._check_given()
+        given = [item for driver in self.drivers for item in driver.gives.items()]
+        known = self.family.parameters()
+        unknown = {name: (known[name.partition("[")[0]].default,) * 2 for name, _ in given}
+        self.ends({name: span or unknown[name] for name, span in given})
 
-    def curve(self, image: ImageReader) -> Curve | None:
-        """Give the curve from an image's colours to light; floats without a profile are light."""
-        if not self.linear:
-            return None
-        profile = image.metadata.icc_profile
-        if profile is None and image.layout.dtype.kind == "f":
-            return Curve.identity
-        return for_profile(profile, image.layout.colour)
+    def _check_defocus(self) -> None:
+        for name in ("occlusion", "highlights"):
+            if not getattr(self, name):
+                continue
+            if self.family is not Lens or self.mode != "scatter":
+                raise InvalidArgument(f"{name} is for lenses that scatter: leave --mode as it is")
+        if self.occlusion and not any(isinstance(driver, Focus) for driver in self.drivers):
+            raise InvalidArgument("occlusion needs a depth: give --depth")
+        if self.occlusion and self.verify:
+            raise InvalidArgument(
+                "--verify compares with a plain sum, which knows no occlusion; leave one of them"
+            )
 
-    def problem(self, image: ImageReader, planes: FilterPlanes, curve: Curve | None) -> Problem:
-        """Give what the engines must know of an image."""
-        tolerance = self.tolerance
-        if tolerance is None:
-            shallow = image.layout.dtype.itemsize == 1
-            tolerance = TOLERANCE_8_BIT if shallow else TOLERANCE_DEEP
-        if curve is not None:
-            tolerance = curve.tolerance(tolerance)
-        if planes.exact_only:
-            tolerance = 0.0
-        return Problem(
-            self.place,
-            self.narrowest,
-            self.widest,
-            tolerance=tolerance,
-            planes=planes.count,
-            pixels=image.height * image.width,
-        )
+    def _check_given(self) -> None:
+        names = [name for name, p in self.family.parameters().items() if p.per_pixel]
+        given = [name for driver in self.drivers for name in driver.gives]
+        for name in given:
+            if name.partition("[")[0] not in names:
+                raise InvalidArgument(
+                    f"a map gives {name}, but what {self.family.__name__} can take from maps is "
+                    f"{', '.join(names)}"
+                )
+            if given.count(name) > 1:
+                raise InvalidArgument(f"{name} is given by more than one map")
+
+    def ends(self, spans: Mapping[str, Span]) -> tuple[Family, Family]:
+        """Give the family with every parameter at its least, and at its largest.
+
+        Args:
+            spans: of parameters by name; the others have their defaults.
+
+        Raises:
+            InvalidArgument: a value out of its range.
+        """
+        least, most = ({name: span[end] for name, span in spans.items()} for end in (0, 1))
+        return self._checked(least), self._checked(most)
+
+    def _checked(self, values: Mapping[str, float]) -> Family:
+        kernels = KernelField(self.family(**by_parameter(values.items()), **self.constants))
+        kernels.validate(1, 1)
+        return kernels.family

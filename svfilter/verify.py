@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from svfilter.engines import ENGINES
 from svfilter.errors import VerificationFailed
-from svfilter.functional import filter_window
 from svfilter.tiles import Window
+from svfilter.work import Given, Work, to_numpy
 
 if TYPE_CHECKING:
-    from svfilter.engines.base import Engine, Problem
-    from svfilter.field import KernelField
     from svfilter.kernels.base import Array
 
 WINDOWS, SIDE = 8, 3
@@ -26,10 +24,7 @@ WINDOWS, SIDE = 8, 3
 class Verification:
     """Compares small windows of an engine's own result, drawn at random, with plain loops."""
 
-    engine: Engine
-    problem: Problem
-    size: tuple[int, int]
-    boundary: str
+    work: Work
     error_seen: float = 0.0
     """As a share of the image's range of values, or of their size if it is larger."""
     windows_seen: int = 0
@@ -39,17 +34,10 @@ class Verification:
     _places: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._places = [
-            (random.randrange(self.size[0]), random.randrange(self.size[1])) for _ in range(WINDOWS)
-        ]
+        height, width = self.work.size
+        self._places = [(random.randrange(height), random.randrange(width)) for _ in range(WINDOWS)]
 
-    def compare(
-        self,
-        read: Callable[[Window], Array],
-        kernels: KernelField,
-        window: Window,
-        filtered: Array,
-    ) -> None:
+    def compare(self, window: Window, given: Given, filtered: Array) -> None:
         """Compare the places drawn that lie in a window with its result, a NumPy array."""
         for row, col in self._places:
             top, left = row - window.row_off, col - window.col_off
@@ -57,21 +45,21 @@ class Verification:
                 continue
             height, width = min(SIDE, window.height - top), min(SIDE, window.width - left)
             inside = Window(top, left, height, width)
-            truth = filter_window(
-                read,
-                kernels.window(inside),
-                Window(row, col, height, width),
-                size=self.size,
-                boundary=self.boundary,
-                engine=ENGINES["reference"],
-                problem=self.problem,
-                memory=0,
-            )
+            truth = self._truth(Window(row, col, height, width), inside, given)
             got = filtered[..., inside.rows, inside.cols]
             self._worst = max(self._worst, _largest_error(got, truth))
             self.windows_seen += 1
         if self._worst == math.inf:  # what holds NaN cannot go on to be stored
             self.judge()
+
+    def _truth(self, window: Window, inside: Window, given: Given) -> Array:
+        """Give what the oracle makes of a window; it reads the image again."""
+        scatter = self.work.problem.mode == "scatter"
+        margin = given.image.margin if scatter else 0
+        owners = Window(*inside[:2], *(side + 2 * margin for side in inside[2:]))
+        oracle = replace(self.work, engine=ENGINES["reference"])
+        field = given.field.transform(to_numpy).window(owners)
+        return oracle.run(oracle.surround(window, field, margin if scatter else None), memory=0)
 
     def watch(self, read: Callable[[Window], Array]) -> Callable[[Window], Array]:
         """Give a way to read that notes the range of what is read."""
@@ -94,10 +82,11 @@ class Verification:
             VerificationFailed: it is larger.
         """
         self.error_seen = self._worst / ((self._high - self._low) or 1)
-        bound = self.engine.bound(self.problem)
+        engine = self.work.engine
+        bound = engine.bound(self.work.problem) * self.work.problem.widest.gain()
         if self.error_seen > bound:
             raise VerificationFailed(
-                f"engine {self.engine.name} is off by {self.error_seen:.2g}, but states "
+                f"engine {engine.name} is off by {self.error_seen:.2g}, but states "
                 f"{bound:.2g}; nothing was written. Please report this, with the image"
             )
 

@@ -14,10 +14,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = [
     {"cli"},
     {"pipeline", "bench"},
+    {"page"},
     {"request"},
     {"maps"},
     {"verify"},
+    {"defocus"},
+    {"occlusion"},
     {"functional", "images"},
+    {"work"},
     {"engines"},
     {"basis", "compiled"},
     {"borders", "field"},
@@ -30,7 +34,21 @@ ONLY_CLI = {"click", "tqdm"}
 LAZY = {"torch", "numpy", "numba", "llvmlite", "PIL", "scipy"}
 """Never imported when a module of these rooms is, since --help imports them:"""
 LIGHT_ROOMS = {"cli", "maps", "engines", "kernels", "tiles", "errors", "devices"}
-NO_NUMPY_YET = {"pipeline", "request", "images", "functional", "field", "borders", "verify"}
+NO_NUMPY_YET = {
+    *(
+        "pipeline",
+        "page",
+        "request",
+        "defocus",
+        "occlusion",
+        "images",
+        "functional",
+        "work",
+        "field",
+        "borders",
+        "verify",
+    ),
+}
 """Neither when one of these is; but decoders and encoders are imported when they are needed."""
 
 

@@ -26,7 +26,7 @@ def test_the_bound_holds_at_any_sigma(
     jumps = (np.arange(1, 40) - 0.5) / 4  # where a radius grows, both sides
     inside = jumps[(jumps > low) & (jumps < high)]
     sigmas = np.concatenate([rng.uniform(low, high, 60), inside, inside - 1e-9])
-    radius = Gaussian(sigma=float(high)).radius()
+    radius = Gaussian(sigma=float(high)).reach()
     d = np.arange(-radius, radius + 1.0)
     blended = sum(
         share.astype(np.float64) * member.weights(d[:, None, None], d[None, :, None])

@@ -16,6 +16,7 @@ from svfilter.engines import ENGINES, choose_engine, passed_over
 from svfilter.engines.base import ROUNDING, Problem
 from svfilter.engines.scale_space import chains
 from svfilter.errors import EngineUnavailable, InvalidArgument
+from svfilter.kernels import FAMILIES
 
 
 def problem(sigma: float, *, truncate: float = 4.0, device: str = "cpu", **facts) -> Problem:
@@ -114,6 +115,47 @@ def test_a_tight_tolerance_gets_a_tight_chain() -> None:
 def test_scale_space_says_what_it_is_not_for(what: Problem, words: tuple[str, ...]) -> None:
     assert all(word in why_not("scale_space", what) for word in words)
     assert choose_engine("auto", what).name != "scale_space"
+
+
+UNSHARP = FAMILIES["unsharp"]()  # as it is, without going by its Gaussian
+
+
+def of(family: str, narrow: dict[str, float], wide: dict[str, float], **facts) -> Problem:
+    narrowest, widest = (FAMILIES[family](**values).linear() for values in (narrow, wide))
+    return Problem("cpu", narrowest, widest, **{"tolerance": LOOSE, **facts})
+
+
+@pytest.mark.parametrize(
+    ("what", "engine", "words"),
+    [
+        (problem(2, tolerance=LOOSE, mode="scatter"), "scale_space", "it gathers only"),
+        (problem(2, tolerance=LOOSE, mode="scatter"), "lowrank", "it gathers only"),
+        (of("bilateral", {}, {}, guides=1), "lowrank", "do not look at a guide"),
+        (of("bilateral", {}, {}, guides=1), "scale_space", "do not look at a guide"),
+        (Problem("cpu", UNSHARP, UNSHARP, tolerance=LOOSE), "lowrank", "its kernels add up to 1"),
+        (of("moffat", {"fwhm": 0.0}, {"fwhm": 3.0}), "scale_space", "it is for Gaussians"),
+        (of("lens", {"radius": 0.0}, {"radius": 3.0}), "lowrank", "its kernels have edges"),
+        (
+            of("elliptical", {"sigma_x": 1.0, "angle": 0.0}, {"sigma_x": 2.0, "angle": 9.0}),
+            "lowrank",
+            "its basis follows one parameter, and sigma_x and angle vary",
+        ),
+        (of("moffat", {"fwhm": 0.0}, {"fwhm": 200.0}), "lowrank", "kernels reach 800"),
+    ],
+)
+def test_what_an_engine_is_not_for_is_said(what: Problem, engine: str, words: str) -> None:
+    assert words in why_not(engine, what)
+    assert choose_engine("auto", what).name != engine
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_compiled_engine_and_one_with_gradients(family: str) -> None:
+    kind = FAMILIES[family]
+    for mode in ("gather", "scatter") if kind.scatters else ("gather",):
+        facts = {"guides": 3 if kind.guided else 0, "mode": mode}
+        assert why_not("direct", of(family, {}, {}, **facts)) == ""
+        assert why_not("unfold", of(family, {}, {}, needs_gradient=True, **facts)) == ""
+        assert choose_engine("auto", of(family, {}, {}, tolerance=0.0, **facts)).name == "direct"
 
 
 def test_gradients_and_float64_go_to_torch() -> None:

@@ -12,18 +12,22 @@ from cases import COMPILED, Way, rough_field
 from conftest import assert_parity
 
 from svfilter import Gaussian, KernelField, filter_image
-from svfilter.compiled import planes
-from svfilter.engines import direct, scale_space
+from svfilter.compiled import making, planes
+from svfilter.engines import scale_space
+from svfilter.engines.base import Mode
 from svfilter.errors import InvalidArgument
+from svfilter.kernels.bilateral import Bilateral
+from svfilter.kernels.lens import Lens
+from svfilter.kernels.motion import Motion
 from svfilter.tiles import BOUNDARIES
 
 EVERY = pytest.mark.parametrize("way", COMPILED, ids=str)
 
 
-def least_memory(way: Way, image: np.ndarray, field: KernelField) -> int:
+def least_memory(way: Way, image: np.ndarray, field: KernelField, **options: str) -> int:
     """Give the bytes below which the engine refuses."""
     with pytest.raises(InvalidArgument, match="at least") as caught:
-        way.filter(image, field, memory=1)
+        way.filter(image, field, memory=1, **options)
     found = re.search(r"at least (\d+) bytes", str(caught.value))
     assert found
     return int(found.group(1))
@@ -61,11 +65,24 @@ def scenes() -> dict[str, tuple[np.ndarray, KernelField]]:
         "all_sharp": (image(9, 40), KernelField(Gaussian(sigma=np.zeros((9, 40), np.float32)))),
         "one_column": (image(40, 1), rough(40, 1)),
         "one_row": (image(1, 97), rough(1, 97)),
+        "moved": (image(5, 17, 70), rough_field(Motion, (17, 70), rng, path=1)),
+        "guided": (image(2, 15, 37), rough_field(Bilateral, (15, 37), rng)),
+        "pentagons_of_own": (image(3, 9, 66), rough_field(Lens, (3, 9, 66), rng, blades=5)),
+        "scattered": (image(3, 19, 71), rough_field(Gaussian, (19, 71), rng, share=0.5)),
+        "scattered_by_motion": (image(7, 9, 35), rough_field(Motion, (9, 35), rng, path=1)),
+        "scattered_batch": (image(2, 3, 13, 9), rough_field(Lens, (2, 1, 13, 9), rng, blades=5)),
+        "scattered_alike": (image(2, 33, 40), KernelField(Gaussian(sigma=1.3))),
+        "scattered_column": (image(40, 1), rough(40, 1)),
+        "scattered_sharp": (image(9, 40), KernelField(Gaussian(sigma=np.zeros((9, 40))))),
     }
 
 
 SCENES = scenes()
 ANY_SCENE = pytest.mark.parametrize("scene", SCENES)
+
+
+def mode_of(scene: str) -> Mode:
+    return "scatter" if scene.startswith("scattered") else "gather"
 
 
 @EVERY
@@ -74,15 +91,18 @@ def test_threads_memory_and_pieces_leave_no_trace(
     way: Way, scene: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, field = SCENES[scene]
-    way.allowed(image, field)
-    whole = way.filter(image, field, jobs=1)
-    least = least_memory(way, image, field)
+    mode = mode_of(scene)
+    way.allowed(image, field, mode=mode)
+    whole = way.filter(image, field, mode=mode, jobs=1)
+    least = least_memory(way, image, field, mode=mode)
     for jobs, memory in ((2, 2**28), (3, 2**28), (None, 2**28), (1, least), (3, least)):
-        np.testing.assert_array_equal(way.filter(image, field, jobs=jobs, memory=memory), whole)
+        again = way.filter(image, field, mode=mode, jobs=jobs, memory=memory)
+        np.testing.assert_array_equal(again, whole)
     for rows, cols in ((1, 1), (3, 5), (7, 16), (64, 33)):
-        monkeypatch.setattr(direct, "TILE", (rows, cols))
+        monkeypatch.setattr(making, "GATHER_TILE", (rows, cols))
+        monkeypatch.setattr(making, "SCATTER_TILE", (rows, cols))
         monkeypatch.setattr(scale_space, "STRIP", cols)
-        np.testing.assert_array_equal(way.filter(image, field, jobs=2), whole)
+        np.testing.assert_array_equal(way.filter(image, field, mode=mode, jobs=2), whole)
 
 
 @EVERY
@@ -90,13 +110,14 @@ def test_threads_memory_and_pieces_leave_no_trace(
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_windows_leave_no_trace(way: Way, scene: str, boundary: str) -> None:
     image, field = SCENES[scene]
-    way.allowed(image, field)
-    whole = way.filter(image, field, boundary=boundary)
+    mode = mode_of(scene)
+    way.allowed(image, field, mode=mode)
+    whole = way.filter(image, field, boundary=boundary, mode=mode)
     cuts = [(7, 7), (64, 64), (3, 1000), (1000, 5)]
     if image.size < 1000:
         cuts.append((1, 1))
     for rows, cols in cuts:
-        tiled = way.filter_in_tiles(image, field, rows, cols, boundary=boundary)
+        tiled = way.filter_in_tiles(image, field, rows, cols, boundary=boundary, mode=mode)
         np.testing.assert_array_equal(tiled, whole)
 
 
@@ -144,8 +165,9 @@ def test_every_value_is_written_and_none_read_that_was_not(
     way: Way, scene: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, field = SCENES[scene]
-    way.allowed(image, field)
-    expected = way.filter(image, field, jobs=1)
+    mode = mode_of(scene)
+    way.allowed(image, field, mode=mode)
+    expected = way.filter(image, field, mode=mode, jobs=1)
     real_empty, real_zeros = np.empty, np.zeros
 
     def empty(shape, dtype=float, **rest):
@@ -162,7 +184,7 @@ def test_every_value_is_written_and_none_read_that_was_not(
 
     monkeypatch.setattr(planes.np, "empty", empty)
     monkeypatch.setattr(planes.np, "zeros", scratch)
-    poisoned = way.filter(image, field, jobs=1)
+    poisoned = way.filter(image, field, mode=mode, jobs=1)
     monkeypatch.undo()
     np.testing.assert_array_equal(poisoned, expected)
     assert np.isfinite(expected).all()

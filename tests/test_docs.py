@@ -15,20 +15,17 @@ from conftest import SAMPLES
 from PIL import Image
 
 from svfilter import __version__
+from svfilter.cli import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def block(name: str) -> str:
-    """Give the shell block that follows <!-- name --> in the README."""
-    found = re.search(rf"<!-- {name} -->\n```sh\n(.*?)```", README, re.DOTALL)
-    assert found, f"the README has no block named {name}"
-    return found.group(1)
-
-
-def commands(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+def examples() -> list[str]:
+    """Give the commands in the shell blocks that follow <!-- examples --> in the README."""
+    blocks = re.findall(r"<!-- examples -->\n```sh\n(.*?)```", README, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def shell(command: str, folder: Path) -> None:
@@ -49,11 +46,16 @@ def shell(command: str, folder: Path) -> None:
     assert not done.stderr
 
 
-@pytest.mark.parametrize("command", commands(block("examples")))
+def test_every_command_has_an_example() -> None:
+    for name in cli.commands.keys() - {"bench"}:
+        assert any(f"svfilter {name}" in command for command in examples())
+
+
+@pytest.mark.parametrize("command", examples())
 def test_example_runs(command: str, tmp_path: Path) -> None:
     shell(command, tmp_path)
     outputs = list(tmp_path.glob("out.*"))
-    assert len(outputs) == (0 if command == "svfilter info" else 1)
+    assert len(outputs) == (0 if command in ("svfilter info", "svfilter kernels") else 1)
     for output in outputs:
         source = re.search(r"sample_images/\w+\.\w+", command)
         assert source

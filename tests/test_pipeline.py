@@ -17,17 +17,17 @@ from svfilter.engines import ENGINES
 from svfilter.errors import EngineUnavailable, ImageReadError, InvalidArgument
 from svfilter.images import reading
 from svfilter.images.reading import ImageReader, open_image
-from svfilter.maps import INTENSITY, MapSpec, open_map
+from svfilter.maps import INTENSITY, Maps, Ramp
 from svfilter.pipeline import filter_file
 from svfilter.tiles import plan
 
-INTENSE = MapSpec(high=5, source=INTENSITY)
+INTENSE = Ramp("sigma", high=5, source=INTENSITY)
 TIE = 255 * 1e-6
 """How near to a half a value may be, in steps of 8 bits, to be rounded either way."""
 
 
-def run(source: Path, target: Path, sigma: MapSpec = INTENSE, **options: object) -> np.ndarray:
-    filter_file(str(source), str(target), Gaussian, {"sigma": sigma}, **options)
+def run(source: Path, target: Path, sigma: Ramp = INTENSE, **options: object) -> np.ndarray:
+    filter_file(str(source), str(target), Gaussian, [sigma], **options)
     return np.asarray(Image.open(target))
 
 
@@ -71,7 +71,9 @@ def test_the_default_tolerance_is_half_a_step(sigma: float, tmp_path: Path) -> N
     source, pixels = crop("coffee.png", tmp_path, (300, 200, 360, 240))
     planes, sigmas = pixels.transpose(2, 0, 1) / 255, sigma * luma(pixels).astype(np.float32)
     exact = oracle(planes, sigmas).transpose(1, 2, 0)
-    got = run(source, tmp_path / "out.png", MapSpec(sigma, source=INTENSITY), engine="scale_space")
+    got = run(
+        source, tmp_path / "out.png", Ramp("sigma", sigma, source=INTENSITY), engine="scale_space"
+    )
     assert np.abs(got - np.rint(exact * 255)).max() <= 1
     asked = {"engine": "scale_space", "tolerance": 0.5 / 255}
     floats = filter_image(planes.astype("f4"), KernelField(Gaussian(sigma=sigmas)), **asked)
@@ -83,7 +85,7 @@ def test_deeper_images_have_a_tighter_default(
     kind: str, default: float, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     Image.fromarray(images(rng)[kind]).save(tmp_path / "in.png")
-    files, spec = (str(tmp_path / "in.png"), str(tmp_path / "out.png")), {"sigma": INTENSE}
+    files, spec = (str(tmp_path / "in.png"), str(tmp_path / "out.png")), [INTENSE]
     assert filter_file(*files, Gaussian, spec).bound <= default
     assert filter_file(*files, Gaussian, spec, tolerance=0).bound <= 1e-6
     if kind == "grey":
@@ -100,7 +102,7 @@ def test_the_default_tolerance_is_a_step_of_what_is_seen_through_alpha(
     pixels = rng.integers(0, 256, (40, 60, 4), dtype=np.uint8)
     pixels[..., 3] = np.where(np.arange(60) < 20, 255, 0)
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    spec = MapSpec(high=6, source=INTENSITY, per_channel=per_channel)
+    spec = Ramp("sigma", high=6, source=INTENSITY, per_channel=per_channel)
     if per_channel:  # its colours are divided by an alpha of their own: only rounding is allowed
         with pytest.raises(EngineUnavailable, match="scale_space .* the tolerance is 0"):
             run(tmp_path / "in.png", tmp_path / "out.png", spec, engine="scale_space", tolerance=1)
@@ -121,14 +123,14 @@ def test_constants_reach_the_kernels(tmp_path: Path) -> None:
     field = KernelField(Gaussian(sigma=np.full(pixels.shape[:2], 3.0), truncate=1.0))
     exact = filter_image(planes, field, engine="reference").transpose(1, 2, 0)
     constants = {"truncate": 1.0}
-    got = run(source, tmp_path / "out.png", MapSpec(high=3), constants=constants, tolerance=0)
+    got = run(source, tmp_path / "out.png", Ramp("sigma", high=3), constants=constants, tolerance=0)
     assert_rounded(got, exact)
 
 
 def test_per_channel_result_is_the_rounded_oracle(tmp_path: Path) -> None:
     source, pixels = crop("chelsea.png", tmp_path, (200, 100, 240, 125))
     planes = pixels.transpose(2, 0, 1) / 255
-    spec = MapSpec(high=5, source=INTENSITY, per_channel=True)
+    spec = Ramp("sigma", high=5, source=INTENSITY, per_channel=True)
     exact = oracle(planes, 5 * planes)
     got = run(source, tmp_path / "out.png", spec, tolerance=0)
     assert_rounded(got, exact.transpose(1, 2, 0))
@@ -142,7 +144,7 @@ def test_alpha_weights_the_colours(
     pixels[:, :12, 3] = rng.choice([0, 1, 255], (20, 12))
     pixels[5:, :6, 3] = 0  # wide enough for pixels that see no alpha at all
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    spec = MapSpec(high=2, source=INTENSITY, per_channel=per_channel)
+    spec = Ramp("sigma", high=2, source=INTENSITY, per_channel=per_channel)
     got = run(tmp_path / "in.png", tmp_path / "out.png", spec, tolerance=0)
 
     planes = pixels.transpose(2, 0, 1) / 255
@@ -179,13 +181,13 @@ def test_sigma_zero_gives_the_same_pixels(
     suffix = ".tif" if kind == "float" else ".png"
     Image.fromarray(pixels).save(tmp_path / f"in{suffix}")
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
-    got = run(source, target, MapSpec(high=0), engine=engine, tolerance=0.5 / 255)
+    got = run(source, target, Ramp("sigma", high=0), engine=engine, tolerance=0.5 / 255)
     assert got.dtype == pixels.dtype
     np.testing.assert_array_equal(got, pixels)
     mask = np.zeros(pixels.shape[:2], np.uint8)  # the same where only some pixels are left
     mask[:, 6:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    spec = MapSpec(high=2, source=str(tmp_path / "mask.png"))
+    spec = Ramp("sigma", high=2, source=str(tmp_path / "mask.png"))
     mixed = run(source, target, spec, engine=engine, tolerance=0.5 / 255)
     np.testing.assert_array_equal(mixed[:, :6], pixels[:, :6])
     assert (mixed[:, 6:] != pixels[:, 6:]).any()
@@ -195,21 +197,21 @@ def test_every_8_and_16_bit_value_survives_sigma_zero(tmp_path: Path) -> None:
     for pixels in (np.arange(256, dtype=np.uint8)[None], np.arange(65536, dtype=np.uint16)):
         square = pixels.reshape(len(pixels.ravel()) // 16, 16)
         Image.fromarray(square).save(tmp_path / "in.png")
-        got = run(tmp_path / "in.png", tmp_path / "out.png", MapSpec(high=0))
+        got = run(tmp_path / "in.png", tmp_path / "out.png", Ramp("sigma", high=0))
         np.testing.assert_array_equal(got, square)
 
 
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
-        ("coffee.png", MapSpec(high=4, source=INTENSITY)),
-        ("rocket.jpg", MapSpec(high=3, source=INTENSITY, per_channel=True, gamma=0.5)),
-        ("scene.png", MapSpec(high=3, low=0.5, source=str(SAMPLES / "scene_depth.png"))),
+        ("coffee.png", Ramp("sigma", high=4, source=INTENSITY)),
+        ("rocket.jpg", Ramp("sigma", high=3, source=INTENSITY, per_channel=True, gamma=0.5)),
+        ("scene.png", Ramp("sigma", high=3, low=0.5, source=str(SAMPLES / "scene_depth.png"))),
     ],
 )
 @pytest.mark.parametrize("engine", ["direct", "scale_space", "unfold"])
 def test_tiles_leave_no_trace_byte_for_byte(
-    engine: str, name: str, spec: MapSpec, tmp_path: Path
+    engine: str, name: str, spec: Ramp, tmp_path: Path
 ) -> None:
     if engine == "unfold" and name != "scene.png":
         pytest.skip("unfold takes its time")
@@ -228,7 +230,7 @@ def test_odd_tiles_leave_no_trace_at_any_boundary(
 ) -> None:
     pixels = (rng.random((12, 15)) * 0.999).astype(np.float32)
     Image.fromarray(pixels).save(tmp_path / "in.tif")
-    spec = MapSpec(high=6, source=INTENSITY)  # kernels reach 24, beyond the image
+    spec = Ramp("sigma", high=6, source=INTENSITY)  # kernels reach 24, beyond the image
     whole, tiled = (
         run(
             *(tmp_path / "in.tif", tmp_path / "out.tif", spec),
@@ -246,12 +248,12 @@ def test_luma_does_not_depend_on_the_shape_of_a_window(rng: np.random.Generator)
     pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     pixels[::3] = (53, 117, 51)  # its luma rounds by the order in which it is summed
     image = reader(pixels)
-    sigma = open_map(INTENSE, image, open_image)
-    whole = np.asarray(sigma.read(image.whole))
+    maps = Maps([INTENSE], image, open_image)
+    whole = np.asarray(maps.read(image.whole)["sigma"])
     for side in (1, 3, 17):
         for window in plan(64, 64, side, side):
             part = whole[:, window.rows, window.cols]
-            np.testing.assert_array_equal(sigma.read(window), part)
+            np.testing.assert_array_equal(maps.read(window)["sigma"], part)
 
 
 def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
@@ -262,7 +264,7 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
         str(photo),
         str(tmp_path / "out.png"),
         Gaussian,
-        {"sigma": MapSpec(high=2)},
+        [Ramp("sigma", high=2)],
         constants={"truncate": 3.0},
         engine="unfold",
         tile=16,
@@ -276,22 +278,30 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        (MapSpec(high=1), {"tolerance": -1}, "tolerance must lie in 0 to 1, but is -1"),
-        (MapSpec(high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
-        (MapSpec(high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
-        (MapSpec(high=1), {"boundary": "edge"}, "boundary must be one of"),
-        (MapSpec(high=1), {"page": 1}, "photo.png: --page must be 1 to 1, but is 2"),
-        (MapSpec(high=1), {"nan": "drop"}, "--nan must be one of keep, ignore, fill, not drop"),
-        (MapSpec(high=1, source="-"), {"source": "-"}, "only one of INPUT and the maps can be -"),
+        (Ramp("sigma", high=1), {"tolerance": -1}, "tolerance must lie in 0 to 1, but is -1"),
+        (Ramp("sigma", high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
+        (Ramp("sigma", high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
+        (Ramp("sigma", high=1), {"boundary": "edge"}, "boundary must be one of"),
+        (Ramp("sigma", high=1), {"page": 1}, "photo.png: --page must be 1 to 1, but is 2"),
+        (
+            Ramp("sigma", high=1),
+            {"nan": "drop"},
+            "--nan must be one of keep, ignore, fill, not drop",
+        ),
+        (
+            Ramp("sigma", high=1, source="-"),
+            {"source": "-"},
+            "only one of INPUT, the maps and the guide can be -",
+        ),
     ],
 )
 def test_bad_arguments_leave_nothing_behind(
-    spec: MapSpec, options: dict[str, object], message: str, photo: Path, tmp_path: Path
+    spec: Ramp, options: dict[str, object], message: str, photo: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "out.png"
     source = str(options.pop("source", photo))
     with pytest.raises(InvalidArgument, match=message):
-        filter_file(source, str(target), Gaussian, {"sigma": spec}, **options)
+        filter_file(source, str(target), Gaussian, [spec], **options)
     assert not target.exists()
 
 
@@ -312,7 +322,7 @@ def test_memory_leaves_no_trace(suffix: str, tmp_path: Path) -> None:
     results, windows = [], []
     for memory in (30 * 2**20, 38 * 2**20, 2**30):
         target = tmp_path / f"out{suffix}"
-        report = filter_file(str(source), str(target), Gaussian, {"sigma": INTENSE}, memory=memory)
+        report = filter_file(str(source), str(target), Gaussian, [INTENSE], memory=memory)
         results.append(target.read_bytes())
         windows.append(report.window)
     assert results[0] == results[1] == results[2]
@@ -323,9 +333,9 @@ def test_memory_leaves_no_trace(suffix: str, tmp_path: Path) -> None:
 def test_too_little_memory_is_refused_with_what_is_needed(photo: Path, tmp_path: Path) -> None:
     files = str(photo), str(tmp_path / "out.png")
     with pytest.raises(ImageReadError, match=r"photo.png: to decode .* --memory; raise it by \dM"):
-        filter_file(*files, Gaussian, {"sigma": INTENSE}, memory=2**16)
+        filter_file(*files, Gaussian, [INTENSE], memory=2**16)
     with pytest.raises(InvalidArgument, match=r"--memory must be larger by \d+M .* reach \d+ pix"):
-        filter_file(*files, Gaussian, {"sigma": INTENSE}, memory=2**23)
+        filter_file(*files, Gaussian, [INTENSE], memory=2**23)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
@@ -353,8 +363,8 @@ def test_sigma_zero_is_the_identity_at_any_depth(
         **planar,
     )
     for target in ("out.npy", "out.tif") if channels < 5 else ("out.tif",):
-        spec = MapSpec(high=3, source=str(tmp_path / "mask.png"))
-        filter_file(str(source), str(tmp_path / target), Gaussian, {"sigma": spec})
+        spec = Ramp("sigma", high=3, source=str(tmp_path / "mask.png"))
+        filter_file(str(source), str(tmp_path / target), Gaussian, [spec])
         with open_image(str(tmp_path / target)) as image:
             got = image.stored(image.whole)
         assert got.dtype == pixels.dtype
@@ -366,7 +376,7 @@ def test_linear_light_is_kept_where_sigma_is_0(tmp_path: Path) -> None:
     steps = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     tifffile.imwrite(tmp_path / "in.tif", steps)
     files = str(tmp_path / "in.tif"), str(tmp_path / "out.tif")
-    filter_file(*files, Gaussian, {"sigma": MapSpec(high=0)}, linear=True)
+    filter_file(*files, Gaussian, [Ramp("sigma", high=0)], linear=True)
     np.testing.assert_array_equal(tifffile.imread(files[1]), steps)
 
 
@@ -374,7 +384,7 @@ def test_an_edge_in_linear_light_is_half_the_light_in_its_middle(tmp_path: Path)
     edge = np.zeros((33, 64), np.uint8)
     edge[:, 32:] = 255
     Image.fromarray(edge).save(tmp_path / "in.png")
-    spec = MapSpec(high=4)
+    spec = Ramp("sigma", high=4)
     encoded, linear = (
         run(tmp_path / "in.png", tmp_path / "out.png", spec, linear=light, tolerance=0)[16].astype(
             int
@@ -396,19 +406,19 @@ def test_pages_are_filtered_one_after_the_other(
         for page in pages:
             file.write(page, photometric="rgb" if page.ndim == 3 else "minisblack", metadata=None)
     filter_file(
-        str(tmp_path / "in.tif"), str(tmp_path / "out.tif"), Gaussian, {"sigma": MapSpec(2)},
+        str(tmp_path / "in.tif"), str(tmp_path / "out.tif"), Gaussian, [Ramp("sigma", 2)],
         tile=tile,
     )  # fmt: skip
     for number, page in enumerate(pages):
         alone = str(tmp_path / "alone.tif")
-        filter_file(str(tmp_path / "in.tif"), alone, Gaussian, {"sigma": MapSpec(2)}, page=number)
+        filter_file(str(tmp_path / "in.tif"), alone, Gaussian, [Ramp("sigma", 2)], page=number)
         got = tifffile.imread(tmp_path / "out.tif", key=number)
         assert got.shape == page.shape
         np.testing.assert_array_equal(got, tifffile.imread(alone))
     with pytest.raises(
         InvalidArgument, match="in.tif: holds 2 pages, and png can hold one; .*--page"
     ):
-        run(tmp_path / "in.tif", tmp_path / "out.png", MapSpec(2))
+        run(tmp_path / "in.tif", tmp_path / "out.png", Ramp("sigma", 2))
 
 
 @pytest.mark.gpu
@@ -448,6 +458,6 @@ def test_verification_is_given_the_rows_that_it_needs(
     monkeypatch.setattr("random.randrange", lambda size: min(64, size - 1))
     Image.fromarray(rng.integers(0, 256, (130, 20), dtype=np.uint8)).save(tmp_path / "in.png")
     files = str(tmp_path / "in.png"), str(tmp_path / "out.png")
-    spec = {"sigma": MapSpec(high=8)}
+    spec = [Ramp("sigma", high=8)]
     report = filter_file(*files, Gaussian, spec, engine="scale_space", verify=True, tile=16)
     assert report.windows_seen == 8

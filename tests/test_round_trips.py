@@ -24,11 +24,11 @@ from svfilter.images.layout import COLOURS, Layout
 from svfilter.images.reading import open_image
 from svfilter.images.storing import Output
 from svfilter.images.writing import create_image
-from svfilter.maps import MapSpec
+from svfilter.maps import Ramp
 from svfilter.pipeline import filter_file
 
 H, W = 21, 34
-SHARP = {"sigma": MapSpec(high=0)}
+SHARP = [Ramp("sigma", high=0)]
 EXIFTOOL = shutil.which("exiftool")
 needs_exiftool = pytest.mark.skipif(EXIFTOOL is None, reason="exiftool is not installed")
 

@@ -12,7 +12,8 @@ from PIL import Image
 from svfilter import Gaussian
 from svfilter.engines import ENGINES
 from svfilter.errors import VerificationFailed
-from svfilter.maps import INTENSITY, MapSpec
+from svfilter.kernels import FAMILIES
+from svfilter.maps import INTENSITY, Ramp
 from svfilter.pipeline import Report, filter_file
 from svfilter.verify import SIDE, WINDOWS
 
@@ -23,7 +24,7 @@ def verify(source: Path, engine: str, *, sigma: float = 3, **options: object) ->
     """Filter with a map of the image's own intensity and a look at the result."""
     target = source.with_name(f"out{source.suffix}")
     options = {"tolerance": LOOSE, "tile": 16, **options}
-    spec = {"sigma": MapSpec(high=sigma, source=options.pop("driven_by", INTENSITY))}
+    spec = [Ramp("sigma", high=sigma, source=options.pop("driven_by", INTENSITY))]
     return filter_file(
         str(source), str(target), Gaussian, spec, engine=engine, verify=True, **options
     )
@@ -48,6 +49,52 @@ def test_a_right_result_passes(engine: str, boundary: str, photo: Path) -> None:
     assert report.engine == engine
     assert 0 < report.error_seen <= report.bound
     assert report.windows_seen == WINDOWS
+
+
+@pytest.mark.parametrize("engine", ["direct", "unfold"])
+@pytest.mark.parametrize(
+    ("family", "driven", "high", "mode"),
+    [
+        ("lens", "radius", 3, "gather"),
+        ("lens", "radius", 2, "scatter"),
+        ("motion", "length", 5, "gather"),
+        ("motion", "length", 3, "scatter"),
+        ("bilateral", "sigma_range", 0.3, "gather"),
+        ("unsharp", "sigma", 2, "gather"),
+    ],
+)
+def test_a_right_result_of_other_families_passes(
+    family: str, driven: str, high: float, mode: str, engine: str, photo: Path
+) -> None:
+    report = filter_file(
+        str(photo),
+        str(photo.with_name("out.png")),
+        FAMILIES[family],
+        [Ramp(driven, high=high, source=INTENSITY)],
+        constants={"path": 1.0} if family == "motion" else {},
+        engine=engine,
+        mode=mode,
+        verify=True,
+        tile=16,
+    )
+    assert 0 < report.error_seen <= report.bound
+    assert report.windows_seen == WINDOWS
+
+
+@pytest.mark.parametrize("normalise", ["energy", "weights"])
+@pytest.mark.parametrize("engine", ["direct", "unfold"])
+def test_light_that_is_wrong_does_not_pass(engine: str, normalise: str, photo: Path, spoil) -> None:
+    options = {"mode": "scatter", "normalise": normalise, "tolerance": 0.0, "sigma": 1}
+    assert verify(photo, engine, **options).windows_seen == WINDOWS
+
+    def dim(result):
+        result = result * 1  # on a copy, all planes but the last, which may be the weights
+        result[:3] *= 0.999
+        return result
+
+    spoil(engine, dim)
+    with pytest.raises(VerificationFailed, match=f"engine {engine} is off by 0.00"):
+        verify(photo, engine, **options)
 
 
 @pytest.mark.parametrize("engine", ENGINE_NAMES)

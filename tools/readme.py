@@ -9,47 +9,99 @@ Each table stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 
 from svfilter.cli import cli
+from svfilter.cli.kernels import FORMS, MADE_BY
+from svfilter.cli.kernels import engines as engines_of
 from svfilter.engines import ENGINES
+from svfilter.engines.base import MODES
 from svfilter.images.formats import FORMATS, WORDS
 from svfilter.kernels import FAMILIES
+from svfilter.kernels.stored import STORED
 
+FILTERS = ("blur", "lens", "motion", "sharpen", "smooth", "apply")
+FIRST = ("`--per-channel`", "`--invert`", "`--mode [gather|scatter]`")
+"""Of the options after those of the kernels, one of these is the first."""
 README = Path(__file__).parent.parent / "README.md"
 
 
-def options() -> Iterator[tuple[str, ...]]:
-    """Give a row for each option of `blur`."""
-    yield "option", "what it does"
-    context = click.Context(cli.commands["blur"])
-    for parameter in cli.commands["blur"].params:
+Rows = Iterator[tuple[str, ...]]
+
+
+def records(command: str) -> Rows:
+    """Give each option of a command and what it does."""
+    context = click.Context(cli.commands[command])
+    for parameter in cli.commands[command].params:
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
-            name, text = record
-            yield f"`{name}`", " ".join(text.split())
+            yield f"`{record[0]}`", " ".join(record[1].split())
 
 
-def families() -> Iterator[tuple[str, ...]]:
+def split(command: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Give the options of a command's kernels, and those after them, of which others have some."""
+    found = list(records(command))
+    names = [record[0] for record in found]
+    first = min(names.index(name) for name in FIRST if name in names)
+    return found[:first], found[first:]
+
+
+def shared() -> list[tuple[str, ...]]:
+    """Give the options that several commands have alike."""
+    count = Counter(record for command in FILTERS for record in split(command)[1])
+    return [record for record, commands in count.items() if commands > 1]
+
+
+def options(command: str | None) -> Rows:
+    """Give a row for each option of one command, or for those that several commands have."""
+    yield "option", "what it does"
+    if command is None:
+        yield from shared()
+    else:
+        own, others = split(command)
+        yield from own
+        yield from (record for record in others if record not in shared())
+
+
+def families() -> Rows:
+    """Give a row for each kernel family."""
+    yield "family", "in Python", "kernels", "command", "engines, to gather", "engines, to scatter"
+    for name, family in {**FAMILIES, **STORED}.items():
+        made = f"`{MADE_BY[name]}`" if name in MADE_BY else "none"
+        made = "`apply`" if name in STORED else made
+        able = (", ".join(engines_of(family, mode)) or "not these kernels" for mode in MODES)
+        yield name, f"`{family.__name__}`", family.summary, made, *able
+
+
+def forms() -> Rows:
+    """Give a row for each way in which kernels may lie in a file."""
+    yield "kernels", "the file holds"
+    for name, form in FORMS.items():
+        yield STORED[name].summary, form
+
+
+def parameters() -> Rows:
     """Give a row for each parameter of each kernel family."""
     yield "family", "parameter", "per pixel", "range", "default", "meaning"
     for name, family in FAMILIES.items():
         for p in family.parameters().values():
             span = f"{p.low:g} to {p.high:g} {p.unit}"
             per_pixel = "yes" if p.per_pixel else "no"
-            yield f"{name}: {family.summary}", p.name, per_pixel, span, f"{p.default:g}", p.help
+            yield name, p.name, per_pixel, span, f"{p.default:g}", p.help
 
 
-def engines() -> Iterator[tuple[str, ...]]:
+def engines() -> Rows:
     """Give a row for each engine."""
     yield "engine", "what it is", "error at most", "chosen by itself"
     for name, engine in ENGINES.items():
         yield f"`{name}`", engine.summary, engine.error, "yes" if engine.automatic else "no"
 
 
-def formats() -> Iterator[tuple[str, ...]]:
+def formats() -> Rows:
     """Give a row for each file format that can be written."""
     yield "format", "suffixes", "holds", "carries"
     for name, held in FORMATS.items():
@@ -57,10 +109,18 @@ def formats() -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", " ".join(held.suffixes), held.pixels, carried
 
 
-TABLES = {"options": options, "families": families, "engines": engines, "formats": formats}
+TABLES = {
+    "options": partial(options, None),
+    **{command: partial(options, command) for command in FILTERS},
+    "forms": forms,
+    "families": families,
+    "parameters": parameters,
+    "engines": engines,
+    "formats": formats,
+}
 
 
-def markdown(rows: Iterator[tuple[str, ...]]) -> str:
+def markdown(rows: Rows) -> str:
     """Lay out rows, the first of them the head, as a Markdown table."""
     head, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
     lines = [head, ["---"] * len(head), *body]

@@ -5,10 +5,16 @@ from __future__ import annotations
 import click
 
 from svfilter import __version__
+from svfilter.cli.apply import apply
 from svfilter.cli.bench import bench
 from svfilter.cli.blur import blur
 from svfilter.cli.info import info
+from svfilter.cli.kernels import kernels
+from svfilter.cli.lens import lens
+from svfilter.cli.motion import motion
 from svfilter.cli.report import ReportingGroup
+from svfilter.cli.sharpen import sharpen
+from svfilter.cli.smooth import smooth
 
 
 @click.group(
@@ -23,14 +29,15 @@ def cli() -> None:
     Examples:
       svfilter blur photo.png out.png --sigma-map
       svfilter blur photo.png out.png --sigma-map depth.png --sigma 12
-      cat photo.png | svfilter blur - - --sigma 3 > out.png
-      svfilter info
+      svfilter lens photo.png out.png --depth depth.png --focus 0.2 --aperture 20
+      cat photo.png | svfilter motion - - --length 20 --angle 30 > out.png
+      svfilter apply photo.png out.png --kernels psf.npy
+      svfilter kernels
 
     Exit codes: 0 done, 1 an input failed or the output could not be written, 2 wrong usage,
     130 interrupted.
     """  # noqa: D301  (\b tells click to keep the lines)
 
 
-cli.add_command(bench)
-cli.add_command(blur)
-cli.add_command(info)
+for command in (apply, bench, blur, info, kernels, lens, motion, sharpen, smooth):
+    cli.add_command(command)

@@ -1,4 +1,4 @@
-"""Options that commands share, as decorators; those of a family come from its parameters."""
+"""Options that commands share, as decorators."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from svfilter.engines import ENGINES
+from svfilter.engines.base import MODES, Mode
+from svfilter.functional import NORMALISE
 from svfilter.images.formats import FORMATS
 from svfilter.images.planes import NANS
 from svfilter.images.values import BIT_DEPTHS
-from svfilter.kernels.base import Family, Parameter
-from svfilter.maps import INTENSITY
 from svfilter.tiles import BOUNDARIES
 
 Command = Callable[..., Any]
@@ -39,18 +39,30 @@ class MemorySize(click.ParamType):  # type: ignore[type-arg]  # generic from cli
         return int(size)
 
 
-class FiniteRange(click.FloatRange):
-    """A number in a range; NaN is in none."""
+class Finite(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """A number, but neither NaN nor an infinity."""
+
+    name = "float"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Refuse NaN, which compares as if it were inside."""
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
+        """Turn "1.5" into a number."""
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
 
 
-def _together(*options: Decorator) -> Decorator:
+class FiniteRange(click.FloatRange):
+    """The same in a range."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Refuse NaN, which compares as if it were inside, and what no range ends."""
+        Finite().convert(value, param, ctx)
+        number: float = super().convert(value, param, ctx)
+        return number
+
+
+def together(*options: Decorator) -> Decorator:
     """Make one decorator of several options, shown in this order."""
 
     def decorate(command: Command) -> Command:
@@ -62,67 +74,26 @@ def _together(*options: Decorator) -> Decorator:
 
 
 # Whether a file is there, and may be read, is for the reader to say.
-_ANY_FILE = click.Path(allow_dash=True, readable=False)
+ANY_FILE = click.Path(allow_dash=True, readable=False)
 
-files = _together(
+files = together(
     *(
         # Not required here: `run_family` knows which option may have taken a missing one.
-        click.argument(name, metavar=name.upper(), required=False, type=_ANY_FILE)
+        click.argument(name, metavar=name.upper(), required=False, type=ANY_FILE)
         for name in ("input", "output")
     )
 )
 """INPUT and OUTPUT."""
 
 
-def family(kind: type[Family]) -> Decorator:
-    """The family's parameters: --NAME, and for per-pixel ones --NAME-min and --NAME-map."""
-    return _together(
-        *(option for p in kind.parameters().values() for option in _parameter_options(p))
-    )
+by_channel = click.option(
+    "--per-channel",
+    is_flag=True,
+    help="Let each channel's own intensity drive it, not the luma of all.",
+)
+"""Whether channels have kernels of their own."""
 
-
-def _parameter_options(parameter: Parameter) -> list[Decorator]:
-    name = parameter.name
-
-    def check(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
-        if value is not None and (complaint := parameter.complaint(value, value)):
-            raise click.BadParameter(complaint, ctx, option)
-        return value
-
-    def number(flag: str, text: str, default: float) -> Decorator:
-        return click.option(
-            flag,
-            type=float,
-            metavar=parameter.unit.upper(),
-            callback=check,
-            help=f"{text}  [default: {default:g}; {parameter.low:g} to {parameter.high:g}]",
-        )
-
-    value = number(f"--{name}", f"{parameter.help.capitalize()}.", parameter.default)
-    if not parameter.per_pixel:
-        return [value]
-    return [
-        value,
-        number(f"--{name}-min", f"The {name} where the map is 0.", parameter.low),
-        click.option(
-            f"--{name}-map",
-            metavar="[SOURCE]",
-            type=_ANY_FILE,
-            is_flag=False,
-            flag_value=INTENSITY,
-            help=f"What drives {name} from --{name}-min (map 0) to --{name} (map 1): an image "
-            "file by its luma, or without SOURCE the pixel's own intensity. Before INPUT write "
-            f"--{name}-map=SOURCE.",
-        ),
-    ]
-
-
-shaping = _together(
-    click.option(
-        "--per-channel",
-        is_flag=True,
-        help="Let each channel's own intensity drive it, not the luma of all.",
-    ),
+shaping = together(
     click.option("--invert", is_flag=True, help="Swap the map's 0 and 1."),
     click.option(
         "--map-gamma",
@@ -131,9 +102,31 @@ shaping = _together(
         help="Raise the map (after --invert) to this power.  [default: 1]",
     ),
 )
-"""How a map's levels are changed before they become values."""
+"""How a map's levels are changed before they become values: the same for all maps."""
 
-reading = _together(
+
+def spreading(mode: Mode | None, normalise: str) -> Decorator:
+    """Whose kernel it is; a command's own defaults, or None where it depends on the kernels."""
+    told = "" if mode else "  [default: gather; for a grid of kernels scatter]"
+    return together(
+        click.option(
+            "--mode",
+            type=click.Choice(MODES),
+            default=mode,
+            show_default=True,
+            help="gather: a pixel is made of what its own kernel covers; scatter: each pixel "
+            f"spreads its light by its own kernel, as lenses and movements do.{told}",
+        ),
+        click.option(
+            "--normalise",
+            type=click.Choice(NORMALISE),
+            help="Of --mode scatter: energy neither loses nor makes light; weights leaves flat "
+            f"what is flat.  [default: {normalise}]",
+        ),
+    )
+
+
+reading = together(
     click.option(
         "--page",
         type=click.IntRange(1),
@@ -158,7 +151,7 @@ reading = _together(
 )
 """What is taken of INPUT, and how it is understood."""
 
-writing = _together(
+writing = together(
     click.option(
         "--format",
         type=click.Choice(list(FORMATS)),
@@ -192,7 +185,7 @@ writing = _together(
 )
 """How the result is written."""
 
-computing = _together(
+computing = together(
     click.option(
         "--boundary",
         type=click.Choice(list(BOUNDARIES)),
@@ -258,7 +251,7 @@ computing = _together(
 """How the filter is computed. The boundary changes the result, the engine and the tolerance
 change it within the tolerance, and nothing else changes a bit of it."""
 
-talking = _together(
+talking = together(
     click.option("-q", "--quiet", is_flag=True, help="Errors only."),
     click.option("-v", "--verbose", is_flag=True, help="Say how it was computed."),
 )

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from svfilter.cli.report import warnings_on_stderr
-from svfilter.kernels.base import Family, Parameter
-from svfilter.maps import INTENSITY, MapSpec
+from svfilter.kernels.base import Family
+from svfilter.maps import INTENSITY, Driver
+
+if TYPE_CHECKING:
+    from svfilter.pipeline import Report
 
 
-def run_family(family: type[Family], options: dict[str, Any]) -> None:
-    """Filter INPUT into OUTPUT with the kernels that the options describe."""
-    parameters = family.parameters()
-    names = [name for name, p in parameters.items() if p.per_pixel]
+def run_family(
+    family: type[Family],
+    maps: Sequence[Driver],
+    options: Mapping[str, Any],
+    *,
+    constants: Mapping[str, Any],
+    normalise: str = "energy",
+    **more: Any,
+) -> None:
+    """Filter INPUT into OUTPUT with the kernels that the options describe.
+
+    Args:
+        family: what the kernels look like.
+        maps: what drives the family's parameters.
+        options: all that were given, by name.
+        constants: the family's other parameters.
+        normalise: how scattered light is normalised if --normalise does not say so.
+        more: what this command alone hands on to `filter_file`.
+    """
     if options["quiet"] and options["verbose"]:
         raise click.UsageError("--quiet and --verbose exclude each other.")
-    source, target = _files(options, names)
-    _check_shaping(options, names)
-    maps = {name: _map_spec(options, parameters[name]) for name in names}
-    given = {name: options[name] for name in parameters if name not in names}
-    constants = {name: value for name, value in given.items() if value is not None}
+    source, target = files_of(options)
     quiet, verbose = options["quiet"], options["verbose"]
+    mode = options.get("mode", "gather")
+    if options.get("normalise") is not None and mode != "scatter":
+        raise click.UsageError("--normalise needs --mode scatter.")
     passed = (
         *("boundary", "engine", "verify", "device", "memory", "jobs", "tile"),
         *("linear", "nan", "max_pixels"),
@@ -43,11 +60,14 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
                 family,
                 maps,
                 constants=constants,
+                mode=mode,
+                normalise=options.get("normalise") or normalise,
                 tolerance=_tolerance(options),
                 page=None if options["page"] is None else options["page"] - 1,
                 output=Output(**{name: options[name] for name in written}),
                 progress=progress,
                 **{name: options[name] for name in passed},
+                **more,
             )
     if report.error_seen is not None and not quiet:
         click.echo(
@@ -57,16 +77,21 @@ def run_family(family: type[Family], options: dict[str, Any]) -> None:
         )
     if verbose:
         click.echo(
-            f"svfilter: engine {report.engine} on {report.device}, error at most "
-            f"{report.bound:.2g} of the image's range; kernels reach {report.reach} px; windows "
-            f"of {report.window[1]} x {report.window[0]} px",
+            f"svfilter: engine {report.engine} on {report.device}, {_bound(report)}; kernels reach "
+            f"{report.reach} px; windows of {report.window[1]} x {report.window[0]} px",
             err=True,
         )
         for name, reason in report.passed_over.items():
             click.echo(f"svfilter: not {name}: {reason}", err=True)
 
 
-def _tolerance(options: dict[str, Any]) -> float | None:
+def _bound(report: Report) -> str:
+    if report.bound is None:
+        return "what is hidden is guessed, within no bound"
+    return f"error at most {report.bound:.2g} of the image's range"
+
+
+def _tolerance(options: Mapping[str, Any]) -> float | None:
     if not options["exact"]:
         tolerance: float | None = options["tolerance"]
         return tolerance
@@ -75,56 +100,34 @@ def _tolerance(options: dict[str, Any]) -> float | None:
     return 0.0
 
 
-def _files(options: dict[str, Any], names: list[str]) -> tuple[str, str]:
-    """Give INPUT and OUTPUT; where one is missing, say which option took it."""
+def files_of(options: Mapping[str, Any]) -> tuple[str, str]:
+    """Give INPUT and OUTPUT.
+
+    Raises:
+        UsageError: one is missing; it says which option may have taken it.
+    """
     source, target = options["input"], options["output"]
-    for name, path in (("INPUT", source), ("OUTPUT", target)):
+    taking = []
+    for parameter in click.get_current_context().command.params:
+        if not isinstance(parameter.type, click.Path):
+            continue
+        path = options[str(parameter.name)]
+        is_option = isinstance(parameter, click.Option)
+        name = parameter.opts[0] if is_option else str(parameter.name).upper()
         if path == "":
             raise click.UsageError(f"{name} is an empty name.")
+        if is_option and path not in (None, INTENSITY):
+            taking.append((name, path, str(parameter.metavar).strip("[]")))
     if target is not None:
         return source, target
     missing = "OUTPUT" if source is not None else "INPUT"
-    for name in names:
-        taken = options[f"{name}_map"]
-        if taken not in (None, INTENSITY):
-            raise click.UsageError(
-                f"Missing argument '{missing}': --{name}-map took {taken!r} as its SOURCE. Put "
-                f"--{name}-map last, or write --{name}-map=SOURCE."
-            )
+    if taking:
+        name, path, what = taking[0]
+        raise click.UsageError(
+            f"Missing argument '{missing}': {name} took {path!r} as its {what}. Put {name} last, "
+            f"or write {name}={what}."
+        )
     raise click.UsageError(f"Missing argument '{missing}'.")
-
-
-def _check_shaping(options: dict[str, Any], names: list[str]) -> None:
-    """Refuse options that would do nothing."""
-    sources = [options[f"{name}_map"] for name in names]
-    maps = " or ".join(f"--{name}-map" for name in names)
-    for name in ("invert", "per_channel", "map_gamma", *(f"{name}_min" for name in names)):
-        given = options[name] is not None and options[name] is not False
-        if given and sources == [None] * len(names):
-            raise click.UsageError(f"--{name.replace('_', '-')} needs {maps}.")
-    if options["per_channel"] and INTENSITY not in sources:
-        raise click.UsageError(
-            f"--per-channel is for the pixel's own intensity, but {maps} is an image."
-        )
-
-
-def _map_spec(options: dict[str, Any], parameter: Parameter) -> MapSpec:
-    high, low, source = (options[parameter.name + end] for end in ("", "_min", "_map"))
-    high = parameter.default if high is None else high
-    low = parameter.low if low is None else low
-    if low > high:
-        raise click.UsageError(
-            f"--{parameter.name}-min {low:g} is larger than --{parameter.name} {high:g}; to "
-            "swap the ends of the map, use --invert."
-        )
-    return MapSpec(
-        high=high,
-        low=high if source is None else low,
-        source=source,
-        per_channel=options["per_channel"],
-        invert=options["invert"],
-        gamma=1.0 if options["map_gamma"] is None else options["map_gamma"],
-    )
 
 
 @contextmanager

@@ -16,19 +16,10 @@ from typing import Any
 
 from numba import float32, float64, int64, types
 
+from svfilter.compiled.lanes import F32, I64, INTEGERS, VECTOR, WIDE, Lanes
 from svfilter.compiled.machine import ARGUMENTS, BYTES, CHANNELS, LANES, ROWS, row_bytes
 from svfilter.compiled.memory import clear, copy_some, load_row, peek, peek_index
-from svfilter.compiled.simd import (
-    F32,
-    I64,
-    INTEGERS,
-    VECTOR,
-    WIDE,
-    Lanes,
-    intrinsic,
-    jit,
-    signature,
-)
+from svfilter.compiled.simd import intrinsic, jit, signature
 
 GROUP = 8
 """Rows of the kernel that are summed before they join the total; a power of 2."""

@@ -32,7 +32,7 @@ PERMUTES = LANES == 16 or "+avx2" in FEATURES.split(",")
 HAS_FMA = "+fma" in FEATURES.split(",") or platform.machine() not in ("x86_64", "AMD64", "i686")
 
 ROWS = 4
-"""Rows of a block of `gaussian`: 4 rows of 3 channels are 12 sums in registers."""
+"""Rows of a block whose sums, of 3 channels, are in registers."""
 CHANNELS = 4
 """The most planes of one map that are filtered together."""
 BLENDED = 9
@@ -54,7 +54,9 @@ their sums might become infinite; kernels beyond the margin, for which it did no
 
 ARGUMENTS = {
     "gaussian": "q" * 16 + "ffq",
-    "codebook": "q" * 16 + "f" + "q" * 4,
+    "gather": "q" * 16 + "f" + "q" * 11,
+    "scatter": "q" * 16 + "f" + "q" * 8,
+    "taps": "q" * 16 + "f" + "q" * 7,
     "cascade": "q" * 16 + "f" + "q" * 9,
 }
 """For each function its arguments: q int64, i int32, f float32. All give an int64."""
@@ -76,9 +78,28 @@ def gaussian_scratch(height: int, width: int, channels: int, *, margin: int) -> 
     return weights + channels * (height + ROWS + 2 * margin) * row_bytes(width + 2 * margin)
 
 
-def codebook_scratch(height: int, width: int, channels: int, *, margin: int) -> int:
-    """Give the scratch that a tile of `codebook` needs, in bytes."""
-    return channels * (height + 2 * margin) * row_bytes(width + 2 * margin)
+def gather_scratch(height: int, width: int, channels: int, *, margin: int, guides: int) -> int:
+    """Give the scratch that a tile of `gather` needs, in bytes."""
+    rows = height + 2 * margin + ROWS
+    planes = (channels + guides) * rows * row_bytes(width + 2 * margin)
+    return planes + ROWS * BYTES * CHANNELS + 8 * (2 * margin + ROWS)
+
+
+def scatter_scratch(height: int, width: int, channels: int, *, margin: int) -> int:
+    """Give the scratch that a tile of `scatter` needs, in bytes."""
+    tall, wide = height + 2 * margin + ROWS, width + 2 * margin
+    planes = channels * (tall * row_bytes(wide) + (height + ROWS) * row_bytes(width))
+    cells = 4 * tall * (wide // LANES + 2) + BYTES
+    return planes + cells + ROWS * BYTES * CHANNELS + 8 * (2 * margin + ROWS)
+
+
+def taps_scratch(height: int, width: int, channels: int, *, margin: int, scatter: bool) -> int:
+    """Give the scratch that a tile of `taps` needs, in bytes."""
+    planes = channels * (height + 2 * margin) * row_bytes(width + 2 * margin)
+    size = 2 * margin + 1
+    kernel = size * row_bytes(size)
+    sums = size * row_bytes(width + 4 * margin) + height * row_bytes(width)
+    return planes + kernel + channels * sums * scatter
 
 
 def cascade_scratch(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numba import types
 
-from svfilter.compiled.machine import BLOCK, BYTES, HUGE, LANES, WILD
-from svfilter.compiled.simd import F32, I32, I64, INTEGERS, Lanes, intrinsic, jit
+from svfilter.compiled.lanes import F32, I32, I64, INTEGERS, Lanes
+from svfilter.compiled.machine import BLOCK, BYTES, HUGE, LANES, ROWS, WILD
+from svfilter.compiled.simd import intrinsic, jit
 
 _EXPONENT = 0x7F800000
 """The bits of a float32 that are all set in NaN and infinities."""
@@ -135,6 +137,65 @@ def copy_some(target: int, source: int, count: int) -> None:
 
 
 @jit
+def copy_some_values(target: int, source: int, count: int) -> None:
+    """Copy any number of values."""
+    whole = count - count % LANES
+    for i in range(0, whole, LANES):
+        copy_vector(target + 4 * i, source + 4 * i)
+    for i in range(whole, count):
+        poke(target + 4 * i, peek(source + 4 * i))
+
+
+@intrinsic
+def _add_vector(context: Any, target: Any, source: Any) -> Any:
+    """Add LANES values to others."""
+
+    def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = Lanes(builder)
+        target, source = arguments
+        lanes.store(builder.fadd(lanes.load(target), lanes.load(source)), target)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), write
+
+
+@jit
+def add_values(target: int, source: int, count: int) -> None:
+    """Add values to others, up to whole vectors."""
+    for i in range(0, count, LANES):
+        _add_vector(target + 4 * i, source + 4 * i)
+
+
+@jit
+def largest_radius(radii: int, pitch: int, height: int, width: int) -> Any:
+    """Give the largest of some rows of radii, which are float32."""
+    largest = types.float32(0)
+    for y in range(height):
+        for x in range(width):
+            largest = max(largest, peek(radii + y * pitch + 4 * x))
+    return int(largest)
+
+
+@jit
+def side_of(reach: int, near: int, circle: int) -> Any:
+    """Give how far to the side a kernel's taps are in a row that is `near` rows away.
+
+    Kernels are squares, or lie within a circle of the radius reach + 1.
+    """
+    if circle == 0:
+        return reach
+    return min(int(math.sqrt(max((reach + 1.0) ** 2 - near * near, 0.0))), reach)
+
+
+@jit
+def note_sides(sides: int, reach: int, circle: int) -> None:
+    """Note that for each row that a block of ROWS rows sees, int64[2 · reach + ROWS]."""
+    for i in range(2 * reach + ROWS):
+        near = max(reach - i, i - reach - (ROWS - 1), 0)
+        poke_index(sides + 8 * i, side_of(reach, near, circle))
+
+
+@jit
 def _gather(target: int, source: int, cols: int, first: int, stop: int, large: float) -> int:
     """Copy the pixels first to stop, each from the column that the index names."""
     seen = 0
@@ -179,3 +240,31 @@ def load_row(
         else:
             seen |= _gather(target, source, cols, i, i + 1, large)
     return seen
+
+
+@jit
+def load_planes(
+    target: int, pitch: int, plane: int, source: int, source_row: int, source_plane: int,
+    planes: int, rows: int, height: int, cols: int, width: int, run: int, run_stop: int,
+    large: float,
+) -> Any:  # fmt: skip
+    """Copy rows of planes with their border, as `load_row` does, each plane below the last."""
+    seen = 0
+    for c in range(planes):
+        for i in range(height):
+            there = peek_index(rows + 8 * i)
+            here = target + c * plane + i * pitch
+            clear(here, pitch // BYTES)
+            if there >= 0:
+                line = source + c * source_plane + there * source_row
+                seen |= load_row(here, line, source_row, cols, width, run, run_stop, large)
+    return seen
+
+
+@jit
+def is_empty(source: int, plane: int, channels: int) -> bool:
+    """Tell whether a pixel has nothing to give."""
+    for c in range(channels):  # noqa: SIM110  (numba knows no `all`)
+        if peek(source + c * plane) != 0:
+            return False
+    return True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from svfilter.borders import Bordered
@@ -28,6 +31,47 @@ def spread_nonfinite(out: Array, image: Bordered, radii: Array) -> None:
         out[index][above] = np.inf
         out[index][below] = -np.inf
         out[index][nan | (above & below)] = np.nan
+
+
+def see_nonfinite(out: Array, image: Bordered, run: Callable[[Bordered], Array]) -> None:
+    """Give every pixel what the NaN and infinities make of it that its weights let it see.
+
+    Args:
+        out: the result [..., H, W] made with 0 in their place; written to.
+        image: the window that was filtered.
+        run: how it was filtered.
+    """
+
+    def seen(mask: Array) -> Array:
+        return run(image.transform(lambda pixels: mask(pixels).astype(np.float32)))
+
+    nan = seen(np.isnan) != 0
+    above, below = (seen(partial(np.equal, value)) for value in (np.inf, -np.inf))
+    up, down = (above > 0) | (below < 0), (above < 0) | (below > 0)
+    out[up] = np.inf
+    out[down] = -np.inf
+    out[nan | (up & down)] = np.nan
+
+
+def see_by_signs(
+    out: Array,
+    image: Bordered,
+    by_positive: Callable[[Bordered], Array],
+    by_negative: Callable[[Bordered], Array],
+) -> None:
+    """Do what `see_nonfinite` does where weights of both signs might cancel.
+
+    Args:
+        out: the result [..., H, W] made with 0 in their place; written to.
+        image: the window that was filtered.
+        by_positive: how it is filtered by max(w, 0),
+        by_negative: and by max(−w, 0).
+    """
+    for run, pixels in ((by_positive, image), (by_negative, image.transform(np.negative))):
+        seen = np.zeros_like(out)
+        see_nonfinite(seen, pixels, run)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
+            out += seen
 
 
 def _any_within(mask: Array, radii: Array, margin: int) -> Array:

@@ -42,6 +42,14 @@ class Kernel:
     """Arguments after the ones that say where the planes are."""
     growth: float = 1.0
     """A power of 2 by which no value on the way exceeds the largest of the image."""
+    prepare: Callable[[list[Array]], Array] | None = None
+    """Makes of a piece's parameters the coefficients that the function takes in their place,
+    float32 [n, H, W and more], for whole blocks of which there is room; each function that has
+    them is handed the bytes from one to the next after `large`."""
+    around: bool = False
+    """Whether the parameters are those of the margin, too."""
+    kept: tuple[object, ...] = ()
+    """What `more` has addresses of."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +64,10 @@ class _Planes:
     target: Array  # [C, H, W] float32
     margin: int
 
-    def arguments(self, window: Window) -> list[int]:
-        """Give a compiled function's first arguments, for a window of the target."""
+    def places(self, window: Window) -> list[int]:
+        """Give a compiled function's first arguments: where the pixels of a window are."""
         first, last = (at - window.col_off for at in self.run)
-        found = [
+        return [
             self.pixels.ctypes.data,
             *self.pixels.strides[1::-1],
             self.rows.ctypes.data + 8 * window.row_off,
@@ -67,10 +75,11 @@ class _Planes:
             max(first, 0),
             min(last, window.width + 2 * self.margin),
         ]
-        for parameter in self.parameters:
-            found += (_address(parameter, window), parameter.strides[0])
-        found += (_address(self.target, window), *self.target.strides[1::-1])
-        return [*found, window.height, window.width, self.margin, len(self.target)]
+
+    def results(self, window: Window) -> list[int]:
+        """Give those after the parameters: where the results go, and how many there are."""
+        target = _address(self.target, window), *self.target.strides[1::-1]
+        return [*target, window.height, window.width, self.margin, len(self.target)]
 
 
 def filter_planes(
@@ -85,7 +94,8 @@ def filter_planes(
 
     Args:
         image: the window with its border, pixels [..., h, w] float32.
-        parameters: each [..., H, W] or [], leading axes as in `KernelField`.
+        parameters: each [..., H, W] or [], leading axes as in `KernelField`; of the window, or
+            with its margin.
         kernel: what to run.
         memory: bytes of scratch that all threads may use together.
         jobs: threads; None: one for each core.
@@ -98,7 +108,7 @@ def filter_planes(
     """
     height, width, _ = image.size
     out = np.empty((*image.pixels.shape[:-2], height, width), np.float32)
-    groups = list(_groups(image, parameters, out))
+    groups = list(_groups(image, parameters, out, kernel.around))
     channels = max((len(planes.target) for planes in groups), default=0)
     threads, rows, cols = _share(kernel, height, width, channels, memory, devices.threads(jobs))
     tasks = [
@@ -119,13 +129,27 @@ def filter_planes(
 
 
 def _call(kernel: Kernel, planes: _Planes, window: Window, scratch: int) -> int:
-    large = _LARGE / kernel.growth
-    return kernel.function(*planes.arguments(window), large, *kernel.more, scratch)
+    places: list[float] = []
+    more: list[float] = [_LARGE / kernel.growth]
+    if kernel.prepare is None:
+        for parameter in planes.parameters:
+            places += (_address(parameter, window), parameter.strides[0])
+    else:
+        around = 2 * planes.margin * kernel.around
+        owners = Window(*window[:2], window.height + around, window.width + around)
+        made = kernel.prepare([p[owners.rows, owners.cols] for p in planes.parameters])
+        places += (made.ctypes.data, made.strides[1])
+        more.append(made.strides[0])
+    arguments = [*planes.places(window), *places, *planes.results(window), *more]
+    return kernel.function(*arguments, *kernel.more, scratch)
 
 
-def _groups(image: Bordered, parameters: list[Array], target: Array) -> Iterator[_Planes]:
+def _groups(
+    image: Bordered, parameters: list[Array], target: Array, around: bool
+) -> Iterator[_Planes]:
     """Put together neighbouring planes that have the same parameters."""
     height, width, margin = image.size
+    size = tuple(side + 2 * margin * around for side in (height, width))
     leading = target.shape[:-2]
     pixels = _rows_together(image.pixels).reshape(-1, *image.pixels.shape[-2:])
     results = target.reshape(-1, height, width)
@@ -135,9 +159,9 @@ def _groups(image: Bordered, parameters: list[Array], target: Array) -> Iterator
     for values in parameters:
         own = values.shape[:-2]
         owners.append(np.broadcast_to(np.arange(math.prod(own)).reshape(own), leading).ravel())
-        flat = np.full(width, values) if values.ndim == 0 else values
-        flat = _rows_together(np.broadcast_to(flat, (*own, height, width)))
-        maps.append(flat.reshape(-1, height, width) if own else flat[None])
+        flat = np.full(size[1], values) if values.ndim == 0 else values
+        flat = _rows_together(np.broadcast_to(flat, (*own, *size)))
+        maps.append(flat.reshape(-1, *size) if own else flat[None])
     start = 0
     for stop in range(1, len(results) + 1):
         full = stop - start == CHANNELS or stop == len(results)

@@ -8,16 +8,9 @@ from typing import Any
 from llvmlite import ir
 from numba import float32, int64, types
 
+from svfilter.compiled.lanes import F32, I32, I64, INTEGERS, Lanes
 from svfilter.compiled.machine import BLOCK, BYTES, CHANNELS, LANES, TERMS
-from svfilter.compiled.simd import (  # fmt: skip
-    F32,
-    I32,
-    I64,
-    INTEGERS,
-    Lanes,
-    intrinsic,
-    jit,
-)
+from svfilter.compiled.simd import intrinsic, jit
 
 
 def _three(lanes: Lanes, values: list[Any], side: Any) -> Any:

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from svfilter.field import KernelField
     from svfilter.kernels.base import Array, Family
 
+Mode = Literal["gather", "scatter"]
+MODES: tuple[Mode, ...] = ("gather", "scatter")
+"""Whose kernel it is: the output pixel's, which gathers, or the input pixel's, which spreads."""
+
 ROUNDING = 1e-6
 """The error of an exact engine in float32: only rounding, for truncate up to 4."""
 
 
-def needs_gradient(image: Array, field: KernelField) -> bool:
+def needs_gradient(image: Array, field: KernelField, guide: Array | None = None) -> bool:
     """Tell whether the result must be differentiable."""
-    if not any(getattr(a, "requires_grad", False) for a in (image, *field.maps.values())):
+    if not any(getattr(a, "requires_grad", False) for a in (image, guide, *field.maps.values())):
         return False
     import torch
 
@@ -46,18 +50,24 @@ class Problem:
     """The largest error allowed, for an image with values in 0 to 1; 0: none but rounding."""
     planes: int = 3
     pixels: int = 1_000_000
+    mode: Mode = "gather"
+    guides: int = 0
+    """Planes of the guide."""
 
     def mean_taps(self) -> float:
         """Guess the taps of a kernel: radii spread evenly from the narrowest to the widest."""
-        least, most = (2 * family.radius() + 1 for family in (self.narrowest, self.widest))
+        least, most = (2 * family.reach() + 1 for family in (self.narrowest, self.widest))
         return (least * least + least * most + most * most) / 3
 
 
 class Engine(ABC):
-    """A way to compute out(p) = Σ_d w(d; θ(p)) · x(p + d).
+    """A way to compute one or both of
+
+        gather:  out(p) = Σ_d w(d; θ(p)) · x(p + d)
+        scatter: out(p) = Σ_q w(p − q; θ(q)) · x(q)
 
     One engine is one file of this package with one `ENGINE` in it.
-    """
+    """  # noqa: D415  (the equations end the sentence)
 
     name: ClassVar[str]
     summary: ClassVar[str]
@@ -69,10 +79,20 @@ class Engine(ABC):
     """The kind of arrays that `run` takes and gives."""
     always_float64: ClassVar[bool] = False
     """Whether it computes in float64 even where the image is of less."""
+    any_kernels: ClassVar[bool] = True
+    """Whether it scatters too, takes a guide, and weights of any sum."""
 
-    @abstractmethod
     def why_not(self, problem: Problem) -> str | None:
         """Say why the engine cannot run the problem, or None if it can."""
+        if self.any_kernels:
+            return None
+        if problem.mode != "gather":
+            return "it gathers only"
+        if problem.widest.guided:
+            return "its kernels do not look at a guide"
+        if not problem.widest.normalised:
+            return "its kernels add up to 1"
+        return None
 
     @abstractmethod
     def bound(self, problem: Problem) -> float:
@@ -96,6 +116,7 @@ class Engine(ABC):
         field: KernelField,
         problem: Problem,
         *,
+        guide: Bordered | None = None,
         memory: int,
         jobs: int | None = None,
     ) -> Array:
@@ -104,8 +125,9 @@ class Engine(ABC):
         Args:
             image: the window, [..., H, W] floating point, with the engine's margin around it.
             field: its per-pixel parameters are arrays of the image's dtype and device, of
-                shape [..., H, W] or [] (stationary).
+                shape [..., H, W] or [] (stationary); to scatter, of the window and its margin.
             problem: of the whole image.
+            guide: for a guided family, finite planes [G, H, W] with the same margin.
             memory: bytes that the engine may use beyond image, field and result.
             jobs: threads; default one for each core. The result does not depend on it.
 
@@ -123,6 +145,8 @@ class CpuEngine(Engine):
 
     def why_not(self, problem: Problem) -> str | None:
         """It needs the CPU, an image of its precision, and gives no gradients."""
+        if reason := super().why_not(problem):
+            return reason
         if not problem.device.startswith("cpu"):
             return f"it runs on the CPU, and the device is {problem.device}"
         if problem.needs_gradient:

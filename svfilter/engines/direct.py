@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from svfilter import compiled
 from svfilter.engines.base import ROUNDING, CpuEngine, Problem
 from svfilter.kernels.gaussian import Gaussian
-from svfilter.tiles import plan
 
 if TYPE_CHECKING:
     from svfilter.borders import Bordered
     from svfilter.field import KernelField
     from svfilter.kernels.base import Array
 
-TILE = (64, 512)
-"""Rows and columns that are filtered at once: with their margin, they stay in the cache."""
-
 
 class Direct(CpuEngine):
     """Sum over every tap, each pixel with its own weights and no further than it reaches.
 
-    - The weights of a Gaussian are made in registers from the pixels' own sigmas. They are the
-      product of a column and a row of weights, both symmetric, so that a tap costs one
-      multiplication and half an addition, and no loading of weights.
-    - Kernels of other families are made once for each distinct set of parameters and looked up.
-      A map from an 8-bit image has at most 256 of them; a map of floats may have one for each
-      pixel, and then making them is what takes the time.
+    Weights are made in registers, from the pixels' own parameters, by a function that is written
+    out for each family: the family computes once with symbols instead of numbers, and what it
+    did becomes machine code (`svfilter.compiled.formulas`). There are three ways:
 
-    NaN and infinities spread over the square that the pixel's own kernel spans.
+    - Gaussians that gather: the product of a column and a row of weights, both symmetric, so that
+      a tap costs one multiplication and half an addition, and no loading of weights.
+    - Other formulas: one weight a tap and pixel, for all channels. To scatter, the weights of
+      those that give are made again for each pixel that receives: nothing is written but results.
+    - Stored kernels: blended in memory, pixel by pixel, as dot products or as what is spread.
 
-    Cost: about 1.5 · kernel_size² operations for each value of a Gaussian, 2 · kernel_size²
-    rounded up to whole vectors for others.
+    NaN and infinities spread as far as a kernel has weights; those of a Gaussian, over its square.
+
+    Cost: about 1.5 · kernel_size² operations for each value of a Gaussian that gathers; of other
+    formulas 2 · kernel_size² and what the formula costs, with the reach of the widest kernel that
+    a block of 4 x 16 pixels has or receives from; of stored kernels 2 · kernel_size² rounded up to
+    whole vectors, and several times that to scatter.
     """
 
     name: ClassVar[str] = "direct"
@@ -44,9 +43,27 @@ class Direct(CpuEngine):
         """Give what rounding may amount to."""
         return ROUNDING
 
+    def why_not(self, problem: Problem) -> str | None:
+        """It needs stored kernels, or the formula of the family's weights."""
+        if reason := super().why_not(problem):
+            return reason
+        if problem.widest.blend() is not None:
+            return None
+        from svfilter.compiled.formulas import UnknownOperation, formula_of
+
+        try:
+            formula_of(problem.widest, problem.guides)
+        except UnknownOperation as unknown:
+            return str(unknown)
+        return None
+
     def cost(self, problem: Problem) -> float:
         """Count the taps of kernels spread evenly from the narrowest to the widest."""
-        fixed, each = (5e-9, 0.033e-9) if isinstance(problem.widest, Gaussian) else (4e-8, 0.13e-9)
+        fixed, each = 2e-8, 0.07e-9
+        if _by_rows(problem):
+            fixed, each = 5e-9, 0.033e-9
+        elif problem.widest.blend() is not None:
+            fixed, each = 4e-8, 0.13e-9
         return problem.pixels * problem.planes * (fixed + each * problem.mean_taps())
 
     def run(
@@ -55,6 +72,7 @@ class Direct(CpuEngine):
         field: KernelField,
         problem: Problem,
         *,
+        guide: Bordered | None = None,
         memory: int,
         jobs: int | None = None,
     ) -> Array:
@@ -63,63 +81,43 @@ class Direct(CpuEngine):
         Raises:
             InvalidArgument: the memory does not suffice for a small tile.
         """
-        from svfilter.compiled.nonfinite import spread_nonfinite
+        from svfilter.compiled import making
+        from svfilter.compiled.nonfinite import see_by_signs, see_nonfinite, spread_nonfinite
+        from svfilter.compiled.planes import Kernel, filter_planes
 
-        run = _gaussian if isinstance(field.family, Gaussian) else _looked_up
-        out, wild = run(image, field, memory, jobs)
-        if wild:
-            spread_nonfinite(out, image, field.family.radii())
+        scatter = problem.mode == "scatter"
+        stored = problem.widest.blend() is not None
+        if stored:
+            kernel, parameters = making.kernels_in_memory(image, field, scatter=scatter)
+        elif _by_rows(problem):
+            kernel, parameters = making.gaussians(image, field), [field.maps["sigma"]]
+        elif scatter:
+            kernel, parameters = making.light_in_registers(image, field)
+        else:
+            kernel, parameters = making.kernels_in_registers(image, field, guide)
+
+        def filtered(pixels: Bordered, kernel: Kernel = kernel) -> tuple[Array, bool]:
+            return filter_planes(pixels, parameters, kernel, memory=memory, jobs=jobs)
+
+        out, wild = filtered(image)
+        if wild and stored:
+            positive, negative = (
+                making.kernels_in_memory(image, field, scatter=scatter, sign=sign)[0]
+                for sign in (1, -1)
+            )
+            see_by_signs(
+                out, image, lambda x: filtered(x, positive)[0], lambda x: filtered(x, negative)[0]
+            )
+        elif wild and _by_rows(problem):
+            spread_nonfinite(out, image, field.family.reaches())
+        elif wild:
+            see_nonfinite(out, image, lambda mask: filtered(mask)[0])
         return out
 
 
-def _gaussian(
-    image: Bordered, field: KernelField, memory: int, jobs: int | None
-) -> tuple[Array, bool]:
-    """Filter with weights made in registers; tell if there were NaN or infinities, taken for 0."""
-    from svfilter.compiled import machine
-    from svfilter.compiled.planes import Kernel, filter_planes
-
-    assert isinstance(field.family, Gaussian)
-    kernel = Kernel(
-        function=compiled.kernel("gaussian"),
-        rows=TILE[0],
-        cols=TILE[1],
-        scratch=partial(machine.gaussian_scratch, margin=image.margin),
-        more=(field.family.truncate,),
-    )
-    return filter_planes(image, [field.maps["sigma"]], kernel, memory=memory, jobs=jobs)
-
-
-def _looked_up(
-    image: Bordered, field: KernelField, memory: int, jobs: int | None
-) -> tuple[Array, bool]:
-    """Filter with a bank of the distinct kernels, in parts where it would not fit the memory."""
-    import numpy as np
-
-    from svfilter.compiled import machine
-    from svfilter.compiled.bank import find_distinct
-    from svfilter.compiled.planes import Kernel, filter_planes
-
-    height, width, _ = image.size
-    distinct = find_distinct(field)
-    size = distinct.bytes(machine.LANES)
-    if size > memory // 2 and height * width > 1:
-        axis = -2 if height >= width else -1
-        rows, cols = ((height + 1) // 2, width) if axis == -2 else (height, (width + 1) // 2)
-        parts = [
-            _looked_up(image.part(half), field.window(half), memory, jobs)
-            for half in plan(height, width, rows, cols)
-        ]
-        return np.concatenate([part for part, _ in parts], axis), any(wild for _, wild in parts)
-    bank = distinct.bank(machine.LANES)
-    kernel = Kernel(
-        function=compiled.kernel("codebook"),
-        rows=TILE[0],
-        cols=TILE[1],
-        scratch=partial(machine.codebook_scratch, margin=image.margin),
-        more=(bank.weights.ctypes.data, bank.offsets.ctypes.data, bank.radii.ctypes.data),
-    )
-    return filter_planes(image, [bank.index], kernel, memory=memory - size, jobs=jobs)
+def _by_rows(problem: Problem) -> bool:
+    """Tell whether weights are made as products of a row and a column, as a Gaussian's can be."""
+    return isinstance(problem.widest, Gaussian) and problem.mode == "gather"
 
 
 ENGINE = Direct()

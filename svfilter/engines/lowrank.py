@@ -51,13 +51,17 @@ class LowRank(CpuEngine):
     summary: ClassVar[str] = "few basis responses and per-pixel coefficients; the CPU, any family"
     error: ClassVar[str] = "the tolerance"
 
+    any_kernels: ClassVar[bool] = False
+
     def why_not(self, problem: Problem) -> str | None:
         """It approximates kernels that vary along one parameter, on the CPU."""
         if reason := super().why_not(problem):
             return reason
         if problem.tolerance < LEAST_TOLERANCE:
             return f"it approximates, and the tolerance is {problem.tolerance:g}"
-        if (reach := problem.widest.radius()) > MOST_REACH:
+        if not problem.widest.smooth:
+            return "its kernels have edges, so that no few of them blend into all"
+        if (reach := problem.widest.reach()) > MOST_REACH:
             return f"a basis is derived up to a reach of {MOST_REACH}, and kernels reach {reach}"
         if len(varying := self._varying(problem)) > 1:
             return f"its basis follows one parameter, and {' and '.join(varying)} vary"
@@ -72,7 +76,7 @@ class LowRank(CpuEngine):
 
     def cost(self, problem: Problem) -> float:
         """Count the transforms, with a guess at the rank, and the deriving of the basis."""
-        reach = problem.widest.radius()
+        reach = problem.widest.reach()
         rank = 6 + 2.5 * math.log2(1 + reach)
         side = math.sqrt(problem.pixels)
         padded = (side + 2 * reach) ** 2
@@ -84,6 +88,7 @@ class LowRank(CpuEngine):
         field: KernelField,
         problem: Problem,
         *,
+        guide: Bordered | None = None,
         memory: int,
         jobs: int | None = None,
     ) -> Array:
@@ -116,11 +121,11 @@ class LowRank(CpuEngine):
             shares = basis.blend(own.maps[varying[0]]) if basis else iter([np.float32(1)])
             pixels = cleaned.part(window).padded()
             block = _respond(scale * pixels, margin, members, shares, threads) / scale
-            untouched = np.broadcast_to(own.family.radii() == 0, block.shape)
+            untouched = np.broadcast_to(own.family.reaches() == 0, block.shape)
             centre = pixels[..., margin : margin + window.height, margin : margin + window.width]
             out[..., window.rows, window.cols] = np.where(untouched, centre, block)
         if cleaned is not image:
-            spread_nonfinite(out, image, field.family.radii())
+            spread_nonfinite(out, image, field.family.reaches())
         return out
 
     @staticmethod

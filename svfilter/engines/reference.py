@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from svfilter.engines.base import CpuEngine, Problem
@@ -10,7 +12,7 @@ from svfilter.engines.base import CpuEngine, Problem
 if TYPE_CHECKING:
     from svfilter.borders import Bordered
     from svfilter.field import KernelField
-    from svfilter.kernels.base import Array
+    from svfilter.kernels.base import Array, Family
 
 
 class Reference(CpuEngine):
@@ -42,36 +44,58 @@ class Reference(CpuEngine):
         field: KernelField,
         problem: Problem,
         *,
+        guide: Bordered | None = None,
         memory: int,
         jobs: int | None = None,
     ) -> Array:
         """Filter a window. It needs no memory to speak of, and one thread."""
         import numpy as np
 
-        reach = image.margin
+        margin = image.margin
+        height, width, _ = image.size
         pixels = image.padded()
-        shape = pixels.shape[:-2] + image.size[:2]
-        field = field.transform(lambda values: np.broadcast_to(values, shape))
-        out = np.full(shape, np.nan, dtype=pixels.dtype)
-        for index in np.ndindex(shape):
-            row, col = index[-2:]
-            family = field.transform(lambda values: values[index]).family  # noqa: B023
-            radius = family.radius()
-            taps = np.arange(-radius, radius + 1, dtype=np.float64)
-            weights = family.weights(taps[:, None], taps[None, :])  # [kh, kw]
-            top, left = row + reach - radius, col + reach - radius
-            rows, cols = slice(top, top + len(taps)), slice(left, left + len(taps))
-            patch = pixels[index[:-2]][rows, cols]
-            products = [
-                float(w) * float(x) for w, x in zip(weights.flat, patch.flat, strict=True) if w
-            ]
-            out[index] = _sum(products)
+        planes = guide.padded() if guide else np.empty((0, *pixels.shape[-2:]))
+        scatter = problem.mode == "scatter"
+        out = np.zeros((*pixels.shape[:-2], height, width), pixels.dtype)
+        owners = pixels.shape if scatter else out.shape
+        field = field.transform(lambda values: np.broadcast_to(values, owners))
+        spread: dict[tuple[int, ...], list[float]] = defaultdict(list)
+        for owner in np.ndindex(owners):
+            family = field.transform(lambda values: values[owner]).family  # noqa: B023
+            leading, inset = owner[:-2], 0 if scatter else margin
+            row, col = owner[-2] + inset, owner[-1] + inset
+            taps = _taps(family, planes, row, col)
+            if not scatter:
+                seen = [w * float(pixels[leading][row + dy, col + dx]) for dy, dx, w in taps]
+                out[owner] = _sum(seen)
+                continue
+            for dy, dx, weight in taps:
+                to = row + dy - margin, col + dx - margin
+                if 0 <= to[0] < height and 0 <= to[1] < width:
+                    spread[leading + to].append(weight * float(pixels[owner]))
+        for index, received in spread.items():
+            out[index] = _sum(received)
         return out
+
+
+def _taps(family: Family, guide: Array, row: int, col: int) -> Iterator[tuple[int, int, float]]:
+    """Give the taps of the kernel of the pixel at (row, col), those that weigh anything."""
+    import numpy as np
+
+    radius = family.reach()
+    d = np.arange(-radius, radius + 1, dtype=np.float64)
+    around = guide[:, row - radius : row + radius + 1, col - radius : col + radius + 1]
+    differences = around - guide[:, row, col][:, None, None]
+    u = family.masked(d[:, None], d[None], *differences) * np.ones((len(d), len(d)))
+    total = math.fsum(u.flat) if family.normalised else 1.0
+    for (i, j), value in np.ndenumerate(u):
+        if value:
+            yield i - radius, j - radius, value / total
 
 
 def _sum(products: list[float]) -> float:
     """Sum without intermediate rounding; NaN and infinities as in IEEE 754."""
-    return math.fsum(products) if all(map(math.isfinite, products)) else sum(products)
+    return math.fsum(products) if all(map(math.isfinite, products)) else sum(map(float, products))
 
 
 ENGINE = Reference()

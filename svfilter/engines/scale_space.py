@@ -131,6 +131,8 @@ class ScaleSpace(CpuEngine):
     compiled: ClassVar[bool] = True
     error: ClassVar[str] = "the tolerance: 0.5/255 or 2.5e-4"
 
+    any_kernels: ClassVar[bool] = False
+
     def why_not(self, problem: Problem) -> str | None:
         """It blends Gaussians of truncate 4 up to the largest sigma that it has levels for."""
         widest = problem.widest
@@ -176,6 +178,7 @@ class ScaleSpace(CpuEngine):
         field: KernelField,
         problem: Problem,
         *,
+        guide: Bordered | None = None,
         memory: int,
         jobs: int | None = None,
     ) -> Array:
@@ -218,7 +221,7 @@ class ScaleSpace(CpuEngine):
         sigma = field.maps["sigma"]
         out, wild = filter_planes(image, [sigma], kernel, memory=memory, jobs=jobs)
         if wild:
-            spread_nonfinite(out, image, Gaussian(sigma=sigma, truncate=TRUNCATE).radii())
+            spread_nonfinite(out, image, Gaussian(sigma=sigma, truncate=TRUNCATE).reaches())
         return out
 
 

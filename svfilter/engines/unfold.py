@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from svfilter.engines.base import ROUNDING, Engine, Problem, needs_gradient
+from svfilter.engines.base import ROUNDING, Engine, Problem
 from svfilter.errors import InvalidArgument
 from svfilter.tiles import Window, plan
 
@@ -51,6 +52,8 @@ class Unfold(Engine):
 
     def why_not(self, problem: Problem) -> str | None:
         """It runs wherever torch does."""
+        if reason := super().why_not(problem):
+            return reason
         if problem.device.startswith("mps") and problem.dtype == "float64":
             return "the image is float64, and MPS has no float64"
         return None
@@ -70,6 +73,7 @@ class Unfold(Engine):
         field: KernelField,
         problem: Problem,
         *,
+        guide: Bordered | None = None,
         memory: int,
         jobs: int | None = None,
     ) -> Tensor:
@@ -81,15 +85,18 @@ class Unfold(Engine):
         import torch
 
         pixels: Tensor = image.padded()
-        height, width, _ = image.size
-        gradient = needs_gradient(pixels, field)
-        side, tap_rows = _fit(pixels, field, memory, gradient=gradient)
+        planes: Tensor = guide.padded() if guide else pixels.new_empty(0, *pixels.shape[-2:])
+        height, width, margin = image.size
+        gradient = problem.needs_gradient and torch.is_grad_enabled()
+        scatter = problem.mode == "scatter"
+        work = _Work(pixels, planes, field, margin, gradient, scatter)
+        side, tap_rows = _fit(work, memory)
         rows: list[list[Tensor]] = []
         with _threads(jobs):
             for window in plan(height, width, side, side):
                 if window.col_off == 0:
                     rows.append([])
-                rows[-1].append(_chunk(pixels, field, window, tap_rows, gradient=gradient))
+                rows[-1].append(work.chunk(window, tap_rows))
         return torch.cat([torch.cat(row, dim=-1) for row in rows], dim=-2)
 
 
@@ -108,53 +115,149 @@ def _threads(jobs: int | None) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def _chunk(
-    image: Tensor, field: KernelField, window: Window, tap_rows: int, *, gradient: bool
-) -> Tensor:
-    from svfilter.recompute import recompute
+@dataclass(frozen=True)
+class _Work:
+    """What is filtered: pixels and guide with a margin, and the field of those that own kernels."""
 
-    reach, part = field.reach, field.window(window)
-    inset = reach - part.reach  # the chunk's own reach: sharp regions stay cheap
-    needed = image[
-        ...,
-        window.row_off + inset : window.row_off + window.height + 2 * reach - inset,
-        window.col_off + inset : window.col_off + window.width + 2 * reach - inset,
-    ]
-    if not gradient:
-        return _dot(needed, part, tap_rows)
+    pixels: Tensor  # [..., H + 2 · margin, W + 2 · margin]
+    guide: Tensor  # [G, H + 2 · margin, W + 2 · margin]
+    field: KernelField
+    margin: int
+    gradient: bool
+    scatter: bool
 
-    def dot(pixels: Tensor, *values: Tensor) -> Tensor:
-        return _dot(pixels, part.with_maps(zip(part.maps, values, strict=True)), tap_rows)
+    def chunk(self, window: Window, tap_rows: int) -> Tensor:
+        """Filter one chunk; `tap_rows` rows of taps have their weights made together."""
+        from svfilter.recompute import recompute
 
-    return recompute(dot, needed, *part.maps.values())
+        margin = self.margin
+        around = Window(window.row_off, window.col_off, *(n + 2 * margin for n in window[2:]))
+        part = self.field.window(around if self.scatter else window)
+        while inset := margin - part.reach:  # the chunk's own reach: sharp regions stay cheap
+            margin -= inset
+            row, col, *sides = around
+            around = Window(row + inset, col + inset, *(n - 2 * inset for n in sides))
+            if self.scatter:  # the widest kernels may be left out now
+                part = self.field.window(around)
+        pixels, guide = (v[..., around.rows, around.cols] for v in (self.pixels, self.guide))
+        apply = _spread if self.scatter else _dot
+        if not self.gradient:
+            return apply(pixels, guide, part, tap_rows)
+
+        def again(pixels: Tensor, guide: Tensor, *values: Tensor) -> Tensor:
+            field = part.with_maps(zip(part.maps, values, strict=True))
+            return apply(pixels, guide, field, tap_rows)
+
+        return recompute(again, pixels, guide, *part.maps.values())
 
 
-def _dot(image: Tensor, field: KernelField, tap_rows: int) -> Tensor:
-    """Filter one chunk; `tap_rows` rows of taps have their weights made together."""
+class _Taps:
+    """The weights of a field's taps, before they are normalised, a block of rows at a time."""
+
+    def __init__(self, field: KernelField, like: Tensor, tap_rows: int) -> None:
+        import torch
+
+        self.family, self._tap_rows = field.family, tap_rows
+        self.reach = field.reach
+        self._d = torch.arange(-self.reach, self.reach + 1, dtype=like.dtype, device=like.device)
+        least = 2 if self.family.guided else 0
+        self._pixels = (1,) * max([least, *(getattr(v, "ndim", 0) for v in field.maps.values())])
+
+    def blocks(self, guide: Tensor, height: int, width: int) -> Iterator[tuple[int, Tensor]]:
+        """Give the first row of each block, and its weights, [rows, kw, ..., h, w]."""
+        reach, taps = self.reach, len(self._d)
+        dx = self._d.reshape(1, -1, *self._pixels)
+        centre = guide[:, reach : reach + height, reach : reach + width]
+        columns = guide.unfold(-2, height, 1).unfold(-2, width, 1)[:, :taps, :taps]
+        for first in range(0, taps, self._tap_rows):
+            rows = slice(first, first + self._tap_rows)
+            dy = self._d[rows].reshape(-1, 1, *self._pixels)
+            differences = [
+                (there - here).reshape(*there.shape[:2], *self._pixels[2:], height, width)
+                for there, here in zip(columns[:, rows], centre, strict=True)
+            ]
+            yield first, self.family.masked(dy, dx, *differences)
+
+
+def _dot(pixels: Tensor, guide: Tensor, field: KernelField, tap_rows: int) -> Tensor:
+    """Gather: add up what the pixels around have to give, each by the output pixel's weights."""
     import torch
 
     reach = field.reach
-    height, width = (size - 2 * reach for size in image.shape[-2:])
-    offsets = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    pixels = (1,) * max(getattr(values, "ndim", 0) for values in field.maps.values())
-    dx = offsets.reshape(1, -1, *pixels)
-    finite = bool(torch.isfinite(image.detach().sum()))  # an overflow only costs time
-    out = torch.zeros((*image.shape[:-2], height, width), dtype=image.dtype, device=image.device)
-    lost = torch.zeros_like(out)  # by rounding, as rows are added: large kernels have many
-    for first in range(0, len(offsets), tap_rows):
-        dy = offsets[first : first + tap_rows].reshape(-1, 1, *pixels)
-        weights = field.family.weights(dy, dx)  # [rows, kw, ..., h, w]
+    height, width = (size - 2 * reach for size in pixels.shape[-2:])
+    finite = bool(torch.isfinite(pixels.detach().sum()))  # an overflow only costs time
+    scale = 1.0 if finite else _smaller(pixels.detach())
+    pixels = pixels if scale == 1 else pixels * scale
+    out = _Sum(pixels.new_zeros(*pixels.shape[:-2], height, width))
+    total = _Sum(pixels.new_zeros(()))
+    taps = _Taps(field, pixels, tap_rows)
+    for first, weights in taps.blocks(guide, height, width):
         for row, row_weights in enumerate(weights.unbind(0), start=first):
-            columns = image[..., row : row + height, :].unfold(-1, 2 * reach + 1, 1)
-            total = torch.zeros_like(out)
+            columns = pixels[..., row : row + height, :].unfold(-1, 2 * reach + 1, 1)
+            here, weighs = torch.zeros_like(out.value), torch.zeros_like(row_weights[0])
             for weight, column in zip(row_weights.unbind(0), columns.unbind(-1), strict=True):
                 term = weight * column
                 # 0 · NaN is NaN: a tap that is not the pixel's own must not be seen.
-                total += term if finite else torch.where(weight == 0, 0, term)
-            longer = out + total
-            lost += _rounding_error(out.detach(), total.detach(), longer.detach())
-            out = longer
-    return out + lost
+                here += term if finite else torch.where(weight == 0, 0, term)
+                weighs += weight
+            out.add(here)
+            total.add(weighs)
+    summed = out.result() / total.result() if field.family.normalised else out.result()
+    return summed if scale == 1 else summed / scale
+
+
+def _smaller(pixels: Tensor) -> float:
+    """Give a power of 2 for values whose sums would be infinite, or 1: few rasters have them."""
+    import torch
+
+    sizes, most = pixels.abs(), torch.finfo(pixels.dtype).max
+    scale = 2.0**-40  # there are fewer taps
+    return scale if bool(((sizes > scale * most) & (sizes <= most)).any()) else 1.0
+
+
+def _spread(pixels: Tensor, guide: Tensor, field: KernelField, tap_rows: int) -> Tensor:
+    """Scatter: let every pixel, those of the margin too, give to the pixels around."""
+    import torch
+
+    reach = field.reach
+    height, width = (size - 2 * reach for size in pixels.shape[-2:])
+    taps = _Taps(field, pixels, tap_rows)
+    if field.family.normalised:
+        total = _Sum(pixels.new_zeros(()))
+        for _, weights in taps.blocks(guide[:0], *pixels.shape[-2:]):
+            for row_weights in weights.unbind(0):
+                total.add(sum(row_weights.unbind(0), torch.zeros_like(row_weights[0])))
+        pixels = pixels / total.result()
+    finite = bool(torch.isfinite(pixels.detach().sum()))
+    out = _Sum(pixels.new_zeros(*pixels.shape[:-2], height, width))
+    for first, weights in taps.blocks(guide[:0], *pixels.shape[-2:]):
+        for row, row_weights in enumerate(weights.unbind(0), start=first):
+            here = torch.zeros_like(out.value)
+            for col, weight in enumerate(row_weights.unbind(0)):
+                term = weight * pixels
+                term = term if finite else torch.where(weight == 0, 0, term)
+                top, left = 2 * reach - row, 2 * reach - col  # of those that reach the window
+                here += term[..., top : top + height, left : left + width]
+            out.add(here)
+    return out.result()
+
+
+class _Sum:
+    """A sum of which what rounding loses is kept apart: large kernels have many rows."""
+
+    def __init__(self, zero: Tensor) -> None:
+        self.value, self._lost = zero, zero
+
+    def add(self, term: Tensor) -> None:
+        """Add a row's sum."""
+        longer = self.value + term
+        parts = (part.detach() for part in (self.value, term, longer))
+        self._lost = self._lost + _rounding_error(*parts)
+        self.value = longer
+
+    def result(self) -> Tensor:
+        """Give the sum."""
+        return self.value + self._lost
 
 
 def _rounding_error(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
@@ -166,30 +269,32 @@ def _rounding_error(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
     return torch.where(torch.isfinite(error), error, 0)
 
 
-def _fit(image: Tensor, field: KernelField, memory: int, *, gradient: bool) -> tuple[int, int]:
+def _fit(work: _Work, memory: int) -> tuple[int, int]:
     """Choose the side of a chunk and how many tap rows go together, within the memory."""
+    image, field = work.pixels, work.field
     size = 2 * field.reach + 1
     planes = math.prod(image.shape[:-2])
-    maps = max(math.prod(values.shape[:-2]) for values in field.maps.values())
+    maps = max((math.prod(getattr(v, "shape", ())[:-2]) for v in field.maps.values()), default=1)
     fixed = 8 * planes + 8 * maps * size  # sums and terms; the profiles and their parts
-    each_row = 2 * maps * size  # a block is let go when the next one has been made
+    each_row = (3 * maps + 2 * len(work.guide)) * size  # let go when the next block has been made
     least = fixed + each_row
-    if gradient:  # the backward pass holds all weights, what made them, and their gradients
+    if work.gradient:  # the backward pass holds all weights, what made them, and their gradients
         least = fixed + 3 * each_row * size + 4 * planes * size
     available = memory // image.element_size()
     side = GPU_SIDE
     if image.device.type == "cpu":
         side = max(1, min(CPU_SIDE, math.isqrt(CPU_VALUES // max(planes, 1))))
-    while side > 1 and least * side * side > available:
+    around = size - 1 if work.scatter else 0  # pixels that own kernels, beyond the chunk
+    while side > 1 and least * (side + around) ** 2 > available:
         side //= 2
-    tap_rows = (available // (side * side) - fixed) // each_row
-    if least > available:
-        needed = least * image.element_size()
+    pixels = (side + around) ** 2
+    if least * pixels > available:
+        needed = least * pixels * image.element_size()
         raise InvalidArgument(
             f"memory must be at least {needed} bytes for kernels of {size} x {size} taps, "
             f"but {memory} bytes are left to the engine"
         )
-    return side, min(tap_rows, size)
+    return side, min((available // pixels - fixed) // each_row, size)
 
 
 ENGINE = Unfold()

@@ -32,6 +32,7 @@ _BY_STREAM = {
     **dict.fromkeys((b"\x93NUMPY", b"PK\x03\x04"), "npy.NpyDecoder"),
     **dict.fromkeys((b"P%d" % kind for kind in range(1, 8)), "netpbm.NetpbmDecoder"),
     **dict.fromkeys((b"PF", b"Pf"), "netpbm.NetpbmDecoder"),
+    b"PIEH": "flo.FloDecoder",
 }
 _LONGEST = 300
 """Characters of a message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from svfilter.errors import InvalidArgument
@@ -133,11 +134,27 @@ class FilterPlanes:
             return values
         return np.concatenate([values, values[:covers]])
 
-    def restore(self, planes: Array, window: Window) -> Array:
-        """Turn a window's filtered planes back into channels, [C, h, w]."""
-        if self._as_read:
-            return planes
+    def restore(
+        self,
+        planes: Array,
+        window: Window,
+        finish: Callable[[Array, Array], Array] | None = None,
+    ) -> Array:
+        """Turn a window's filtered planes back into channels, [C, h, w].
+
+        Args:
+            planes: as they were filtered.
+            window: where.
+            finish: makes the final colours, or their light, of the image's own and the filtered
+                ones; alpha is the image's own then.
+        """
         import numpy as np
+
+        if self._as_read:
+            if finish is None:
+                return planes
+            own, end = self._image.read(window), self._colours
+            return np.concatenate([finish(own[:end], planes[:end]), own[end:]])
 
         channels = np.array(planes[: self._channels])
         colours, alpha = channels[: self._colours], channels[self._colours :]
@@ -145,6 +162,8 @@ class FilterPlanes:
         means = channels if self._masked else colours[: self._colours * self._weighted]
         with np.errstate(all="ignore"):
             means /= covers
+            if finish:
+                self._finish(channels, window, finish)
             if self._curve is not None:
                 self._curve.to_encoded(colours, out=colours)
             if self._divided:
@@ -160,3 +179,20 @@ class FilterPlanes:
                 kept |= ~np.isfinite(stored)
             np.copyto(means, stored, where=kept)
         return channels
+
+    def _finish(
+        self, channels: Array, window: Window, finish: Callable[[Array, Array], Array]
+    ) -> None:
+        """Finish the colours, in light if there is a curve, and put the image's own alpha back."""
+        import numpy as np
+
+        own = np.array(self._image.read(window))
+        colours, alpha = own[: self._colours], own[self._colours :]
+        if self._divided:
+            np.divide(colours, alpha, out=colours, where=~(alpha <= 0))
+        if self._curve is not None:
+            self._curve.to_linear(colours, out=colours)
+        filtered = channels[: self._colours]
+        seen = np.isfinite(colours) | (not self._masked)
+        np.copyto(filtered, finish(colours, filtered), where=seen)
+        np.copyto(channels[self._colours :], alpha, where=np.isfinite(alpha))

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from array_api_compat import array_namespace, device
+
 Array = Any
 """A NumPy array or a torch tensor: the array API standard gives them no common type."""
 
@@ -44,44 +46,130 @@ def _declare(default: float, **facts: Any) -> Any:
     return field(default=default, metadata={"parameter": {"default": default, **facts}})
 
 
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Kernels that are stored: w(dy, dx; p) = Σ_j share_j(p) · bank[index_j(p), r + dy, r + dx].
+
+    Without a bank the shares are the taps themselves, row by row.
+    """
+
+    bank: Array | None  # [N, 2 · r + 1, 2 · r + 1]
+    indices: list[Array]  # each [..., H, W] or [], whole numbers
+    shares: list[Array]  # each [..., H, W] or []
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family(ABC):
     """Kernels of one kind; an instance holds their parameters, numbers or maps.
 
-    A family is one frozen dataclass in one file of this package. Its lines use the array API
-    standard only, so that they run on NumPy and on torch (any device, with gradients) alike.
+        w(d; θ) = u(d; θ) / Σ_i u(i; θ),   d = (dy, dx), |dy|, |dx| ≤ r(θ)
+
+    A family is one frozen dataclass in one file of this package: its parameters, the radius r and
+    the profile u. Its lines use the array API standard only, so that they run on NumPy and on
+    torch (any device, with gradients) alike, and can be compiled as they stand.
+
+    No parameter may make the radius smaller as it grows.
     """
 
     summary: ClassVar[str]
-    even: ClassVar[bool] = False
-    """Whether w(dy, dx) = w(|dy|, |dx|) for all kernels: then a quarter of the taps tells all."""
+    compact: ClassVar[bool] = False
+    """Whether u is 0 by itself beyond a pixel's radius."""
+    circle: ClassVar[bool] = False
+    """Whether it is so beyond a circle of the radius r + 1, too."""
+    smooth: ClassVar[bool] = False
+    """Whether kernels change smoothly with the parameters, so that a few blend into all others."""
+    guided: ClassVar[bool] = False
+    """Whether the profile looks at the differences of a guide."""
+    normalised: ClassVar[bool] = True
+    """Whether weights are divided by their sum; else w = u."""
+    scatters: ClassVar[bool] = True
+    """Whether it makes sense for a pixel to spread its light by its kernel."""
+
+    @property
+    def even(self) -> bool:
+        """Whether w(dy, dx) = w(|dy|, |dx|): then a quarter of the taps tells all."""
+        return False
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
         """The family's parameters by name, in order of declaration."""
-        return {f.name: Parameter(name=f.name, **f.metadata["parameter"]) for f in fields(cls)}
+        return {
+            f.name: Parameter(name=f.name, **f.metadata["parameter"])
+            for f in fields(cls)
+            if f.metadata
+        }
 
     @abstractmethod
-    def radius(self) -> int:
+    def reach(self) -> int:
         """Give the reach in pixels of the widest kernel: no tap lies beyond it."""
 
     @abstractmethod
-    def radii(self) -> Array:
-        """Give the reach of every pixel's own kernel, int64; 0 is the identity."""
+    def reaches(self) -> Array:
+        """Give the reach r of every pixel's own kernel, int64; 0 is the identity."""
 
     @abstractmethod
-    def weights(self, dy: Array, dx: Array) -> Array:
-        """Give the weight of the taps at offsets (dy, dx), for every pixel.
+    def profile(self, dy: Array, dx: Array, *differences: Array) -> Array:
+        """Give u, the weights of the taps at offsets (dy, dx) before they are normalised.
+
+        What it says of taps beyond a pixel's own radius does not matter; it must be finite.
 
         Args:
             dy: row offsets, whole numbers in the parameters' dtype; its leading axes stand
                 before the parameters' own, as in [kh, 1, 1, 1] against sigma [H, W].
             dx: column offsets, likewise, as in [1, kw, 1, 1].
+            differences: of a guided family, for each plane g of the guide g(p + d) − g(p), of
+                the shape of the result.
 
         Returns:
-            The weights, [kh, kw, H, W] in that example. A tap beyond a pixel's own kernel
-            weighs exactly 0, and a weight does not depend on which other taps are asked for.
+            The weights, [kh, kw, H, W] in that example.
         """
+
+    def span(self, dy: Array) -> tuple[Array, Array] | None:
+        """Give between which dx the taps of a row weigh anything, if less than the radius says.
+
+        Rounding may be off by a pixel; u is exactly 0 for what is farther out. Operations are the
+        same as in a profile.
+        """
+        return None
+
+    def masked(self, dy: Array, dx: Array, *differences: Array) -> Array:
+        """Give u within the radius, and exactly 0 beyond; a normalised kernel of one tap is 1."""
+        u = self.profile(dy, dx, *differences)
+        xp = array_namespace(u)
+        radii = xp.astype(self.reaches(), dy.dtype)
+        if self.normalised:
+            u = xp.where(radii == 0, xp.ones_like(u), u)
+        return xp.where(xp.maximum(abs(dy), abs(dx)) <= radii, u, xp.zeros_like(u))
+
+    def total(self, dtype: Any) -> Array:
+        """Give Σ u over each pixel's own taps, for a family without a guide, in a dtype."""
+        radii, reach = self.reaches(), self.reach()
+        xp = array_namespace(radii)
+        offsets = xp.arange(-reach, reach + 1, dtype=dtype, device=device(radii))
+        dx = xp.reshape(offsets, (-1,) + (1,) * radii.ndim)
+        total: Array = sum(xp.sum(self.masked(dy, dx), axis=0) for dy in offsets)
+        return total
+
+    def weights(self, dy: Array, dx: Array) -> Array:
+        """Give w, for a family without a guide; it does not depend on which taps are asked for."""
+        u = self.masked(dy, dx)
+        return u / self.total(dy.dtype) if self.normalised else u
+
+    def blend(self) -> Blend | None:
+        """Give the stored kernels that a pixel's kernel is a blend of, if that is what it is."""
+        return None
+
+    def linear(self) -> Family:
+        """Give the family of the linear filter that `finish` starts from."""
+        return self
+
+    def finish(self, own: Array, filtered: Array) -> Array:
+        """Give the result, from the image's own values and those that the linear filter made."""
+        return filtered
+
+    def gain(self) -> float:
+        """Give how many times larger than the linear filter's error that of the result may be."""
+        return 1.0
 
 
 def extent(values: Array) -> tuple[float, float]:

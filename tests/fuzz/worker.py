@@ -28,7 +28,7 @@ from svfilter import devices, pipeline
 from svfilter.errors import ImageWriteError, SvfilterError, SvfilterWarning
 from svfilter.images.reading import ImageReader
 from svfilter.kernels.gaussian import Gaussian
-from svfilter.maps import MapSpec
+from svfilter.maps import Ramp
 
 from . import faults
 from .cases import Case, case, sound
@@ -150,9 +150,9 @@ class Worker:
     ) -> tuple[list[Outcome], tuple[int, int]]:
         """Filter; give what became of it, and the memory that was used and was given."""
         name, target, other = names
-        spec = MapSpec(high=one.sigma)
+        spec = Ramp("sigma", high=one.sigma)
         if one.is_map:
-            spec = MapSpec(high=one.sigma or 0.5, source=name)
+            spec = Ramp("sigma", high=one.sigma or 0.5, source=name)
         memory = devices.process_memory() + ALLOWANCE
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
         self.end = time.monotonic() + _LONG
@@ -161,7 +161,7 @@ class Worker:
                 other if one.is_map else name,
                 target,
                 Gaussian,
-                {"sigma": spec},
+                [spec],
                 boundary=one.boundary,
                 jobs=one.jobs,
                 memory=memory,

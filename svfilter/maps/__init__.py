@@ -1,0 +1,24 @@
+"""Where the parameters of kernels come from: drivers, one file for each kind of them."""
+
+from __future__ import annotations
+
+from svfilter.maps.base import Driver, Opened
+from svfilter.maps.depth import Focus
+from svfilter.maps.flow import Flow
+from svfilter.maps.levels import INTENSITY, REC_709
+from svfilter.maps.ramp import Ramp
+from svfilter.maps.together import Maps
+from svfilter.maps.turning import Spin, Zoom
+
+__all__ = [
+    "INTENSITY",
+    "REC_709",
+    "Driver",
+    "Flow",
+    "Focus",
+    "Maps",
+    "Opened",
+    "Ramp",
+    "Spin",
+    "Zoom",
+]

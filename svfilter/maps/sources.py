@@ -1,0 +1,71 @@
+"""The images that drivers read: each is opened once, however many parameters it drives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from svfilter.images.reading import ImageReader
+
+
+class Sources:
+    """Opens images by their names; whoever made it closes it."""
+
+    def __init__(self, open_image: Callable[[str], ImageReader]) -> None:
+        self._open_image = open_image
+        self._opened = ExitStack()
+        self._shared: dict[str, _Shared] = {}
+
+    def open(self, name: str) -> Hold:
+        """Open an image, or take hold of one that is open."""
+        if name not in self._shared:
+            self._shared[name] = _Shared(self._opened.enter_context(self._open_image(name)))
+        return Hold(self._shared[name])
+
+    def again(self, name: str) -> ImageReader:
+        """Open an image once more, to read it from the top; whoever asked for it closes it."""
+        return self._open_image(name)
+
+    def row_bytes(self, height: int) -> int:
+        """Give the bytes of all their rows that belong to one row of an image of that height."""
+        images = [shared.image for shared in self._shared.values()]
+        return sum(math.ceil(i.layout.row_bytes * (i.height / height)) for i in images)
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Bytes of the decoders, and of what they decode ahead."""
+        images = [shared.image for shared in self._shared.values()]
+        return sum(i.decoder_bytes + 2 * i.block_bytes for i in images)
+
+    def close(self) -> None:
+        """Close all."""
+        self._opened.close()
+
+
+class _Shared:
+    """An image, and the row above which each of its holders has let go."""
+
+    def __init__(self, image: ImageReader) -> None:
+        self.image = image
+        self.rows: list[int] = []
+
+
+class Hold:
+    """One reader's hold on an image: a row is forgotten when all have let go of it."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared, self._place = shared, len(shared.rows)
+        shared.rows.append(0)
+
+    @property
+    def image(self) -> ImageReader:
+        """The image."""
+        return self._shared.image
+
+    def let_go(self, row: int) -> None:
+        """Say that rows above one are not needed any more."""
+        self._shared.rows[self._place] = row
+        self.image.let_go(min(self._shared.rows))
