@@ -130,9 +130,13 @@ def of(family: str, narrow: dict[str, float], wide: dict[str, float], **facts) -
     [
         (problem(2, tolerance=LOOSE, mode="scatter"), "scale_space", "it gathers only"),
         (problem(2, tolerance=LOOSE, mode="scatter"), "lowrank", "it gathers only"),
-        (of("bilateral", {}, {}, guides=1), "lowrank", "do not look at a guide"),
-        (of("bilateral", {}, {}, guides=1), "scale_space", "do not look at a guide"),
-        (Problem("cpu", UNSHARP, UNSHARP, tolerance=LOOSE), "lowrank", "its kernels add up to 1"),
+        (of("bilateral", {}, {}, guides=1), "lowrank", "it takes no guide"),
+        (of("bilateral", {}, {}, guides=1), "scale_space", "it takes no guide"),
+        (
+            Problem("cpu", UNSHARP, UNSHARP, tolerance=LOOSE),
+            "lowrank",
+            "for kernels that add up to 1",
+        ),
         (of("moffat", {"fwhm": 0.0}, {"fwhm": 3.0}), "scale_space", "it is for Gaussians"),
         (of("lens", {"radius": 0.0}, {"radius": 3.0}), "lowrank", "its kernels have edges"),
         (

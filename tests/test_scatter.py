@@ -11,13 +11,14 @@ from array_api_compat import array_namespace
 from cases import EXACT, SCATTERING, Case, Variant, Way, assert_engines_agree, parity_cases
 from conftest import assert_parity
 
-from svfilter import Gaussian, KernelField, filter_image
+from svfilter import Box, Gaussian, KernelField, Lens, filter_image
 from svfilter.engines import ENGINES
 from svfilter.errors import EngineUnavailable, InvalidArgument
 from svfilter.kernels import FAMILIES
 from svfilter.kernels.base import Array, Family, per_pixel
 from svfilter.kernels.bilateral import Bilateral
 from svfilter.kernels.motion import Motion
+from svfilter.tiles import BOUNDARIES
 
 EVERY_VARIANT = pytest.mark.parametrize("variant", SCATTERING, ids=str)
 EVERY_WAY = pytest.mark.parametrize("way", EXACT, ids=str)
@@ -363,3 +364,17 @@ def test_guides_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(InvalidArgument, match=message):
         filter_image(np.ones(shape), KernelField(kind()), guide=guide)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("family", [Gaussian(sigma=2.3), Lens(radius=5.4), Box(radius=1.5)])
+def test_one_mirrored_kernel_for_all_gives_what_it_receives(
+    family: Family, boundary: str, rng: np.random.Generator
+) -> None:
+    image = rng.random((3, 21, 40), dtype=np.float32)
+    image[1, 7, 9] = np.nan
+    scattered, gathered = (
+        filter_image(image, KernelField(family), engine="direct", boundary=boundary, mode=mode)
+        for mode in ("scatter", "gather")
+    )
+    np.testing.assert_array_equal(scattered, gathered)

@@ -89,9 +89,9 @@ class Engine(ABC):
         if problem.mode != "gather":
             return "it gathers only"
         if problem.widest.guided:
-            return "its kernels do not look at a guide"
+            return "it takes no guide"
         if not problem.widest.normalised:
-            return "its kernels add up to 1"
+            return "it is for kernels that add up to 1"
         return None
 
     @abstractmethod

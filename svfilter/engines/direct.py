@@ -59,8 +59,8 @@ class Direct(CpuEngine):
 
     def cost(self, problem: Problem) -> float:
         """Count the taps of kernels spread evenly from the narrowest to the widest."""
-        fixed, each = 2e-8, 0.07e-9
-        if _by_rows(problem):
+        fixed, each = 2e-8, 0.07e-9 if problem.mode == "gather" else 0.15e-9
+        if _by_rows(problem) and problem.mode == "gather":
             fixed, each = 5e-9, 0.033e-9
         elif problem.widest.blend() is not None:
             fixed, each = 4e-8, 0.13e-9
@@ -85,11 +85,11 @@ class Direct(CpuEngine):
         from svfilter.compiled.nonfinite import see_by_signs, see_nonfinite, spread_nonfinite
         from svfilter.compiled.planes import Kernel, filter_planes
 
-        scatter = problem.mode == "scatter"
+        scatter = problem.mode == "scatter" and not _the_same(field)
         stored = problem.widest.blend() is not None
         if stored:
             kernel, parameters = making.kernels_in_memory(image, field, scatter=scatter)
-        elif _by_rows(problem):
+        elif _by_rows(problem) and not scatter:
             kernel, parameters = making.gaussians(image, field), [field.maps["sigma"]]
         elif scatter:
             kernel, parameters = making.light_in_registers(image, field)
@@ -108,7 +108,7 @@ class Direct(CpuEngine):
             see_by_signs(
                 out, image, lambda x: filtered(x, positive)[0], lambda x: filtered(x, negative)[0]
             )
-        elif wild and _by_rows(problem):
+        elif wild and _by_rows(problem) and not scatter:
             spread_nonfinite(out, image, field.family.reaches())
         elif wild:
             see_nonfinite(out, image, lambda mask: filtered(mask)[0])
@@ -117,7 +117,13 @@ class Direct(CpuEngine):
 
 def _by_rows(problem: Problem) -> bool:
     """Tell whether weights are made as products of a row and a column, as a Gaussian's can be."""
-    return isinstance(problem.widest, Gaussian) and problem.mode == "gather"
+    return isinstance(problem.widest, Gaussian)
+
+
+def _the_same(field: KernelField) -> bool:
+    """Tell whether all pixels have one kernel, and a mirrored one: then to give is to receive."""
+    alike = all(values.ndim == 0 for values in field.maps.values())
+    return alike and field.family.even and field.family.blend() is None
 
 
 ENGINE = Direct()
