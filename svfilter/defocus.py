@@ -30,9 +30,9 @@ class Highlights:
     is spread to: what is sharp stays as it is.
     """
 
-    threshold: float = 0.8
+    threshold: float = 0.6
     """Of light, as a share of the range."""
-    gain: float = 0.0
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:

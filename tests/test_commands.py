@@ -394,17 +394,18 @@ def test_what_is_nearer_hides_what_is_behind() -> None:
 
 def test_highlights_are_brighter_before_they_spread() -> None:
     dots = np.zeros((15, 21), np.uint8)
-    dots[7, 7], dots[7, 16] = 255, 128
+    dots[7, 7], dots[7, 16] = 255, 188  # light 1 and 0.5
     Image.fromarray(dots).save("dots.png")
     command = "lens dots.png out.npy --radius 3 --exact --bit-depth 32f"
     made = {}
-    for words in ("", "--highlights 3", "--highlights 3 --highlights-above 0.2"):
+    for words in ("--linear", "--highlights 3", "--highlights 3 --highlights-above 0.2"):
         assert run(f"{command} {words}").output == ""
-        made[words] = np.load("out.npy").reshape(dots.shape)
+        v = np.load("out.npy").reshape(dots.shape)
+        made[words] = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
     bright, dim = slice(0, 12), slice(12, None)
     for words, times in (("--highlights 3", 1), ("--highlights 3 --highlights-above 0.2", 4)):
-        assert_parity(made[words][:, bright], 4 * made[""][:, bright], maximum=1e-6)
-        assert_parity(made[words][:, dim], times * made[""][:, dim], maximum=1e-6)
+        assert_parity(made[words][:, bright], 4 * made["--linear"][:, bright], maximum=1e-6)
+        assert_parity(made[words][:, dim], times * made["--linear"][:, dim], maximum=1e-6)
 
 
 @pytest.mark.parametrize("command", [*FILTERS, "blur --sigma-x 3 --sigma-x-map", "motion --spin 5"])

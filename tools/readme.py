@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from gallery import ACROSS, COMMANDS
 
 from svfilter.cli import cli
 from svfilter.cli.kernels import FORMS, MADE_BY
@@ -101,6 +102,14 @@ def engines() -> Rows:
         yield f"`{name}`", engine.summary, engine.error, "yes" if engine.automatic else "no"
 
 
+def gallery() -> Rows:
+    """Give a row for each panel of the picture of the kernels."""
+    yield "panel", "made by `svfilter` with"
+    for i, command in enumerate(COMMANDS):
+        row, col = divmod(i, ACROSS)
+        yield f"row {row + 1}, {('left', 'right')[col]}", f"`{command.replace('OUT', 'out.png')}`"
+
+
 def formats() -> Rows:
     """Give a row for each file format that can be written."""
     yield "format", "suffixes", "holds", "carries"
@@ -110,6 +119,7 @@ def formats() -> Rows:
 
 
 TABLES = {
+    "gallery": gallery,
     "options": partial(options, None),
     **{command: partial(options, command) for command in FILTERS},
     "forms": forms,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = parameters.of(Lens)
 MAX_RADIUS = 32.0
-HIGHLIGHTS_ABOVE = 0.8
+HIGHLIGHTS_ABOVE = 0.6
 WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
 
 
@@ -74,7 +74,7 @@ WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
     type=options.FiniteRange(0, 1000),
     metavar="TIMES",
     help="Before it is spread, make light above --highlights-above brighter by so many times "
-    "itself.",
+    "itself; with --linear, which need not be given.",
 )
 @click.option(
     "--highlights-above",
@@ -106,6 +106,8 @@ def lens(**given: Any) -> None:
     """  # noqa: D301  (\b tells click to keep the lines)
     if given["mode"] != "scatter" and (found := present(given, "occlusion", "highlights")):
         raise click.UsageError(f"{found[0]} needs --mode scatter: kernels that spread light.")
+    highlights = _highlights(given)
+    given["linear"] |= highlights is not None  # a highlight is one of light
     maps = _radius(given) if given["depth"] is None else _focus(given)
     run_family(
         Lens,
@@ -114,7 +116,7 @@ def lens(**given: Any) -> None:
         constants=parameters.constants(PARAMETERS, given),
         normalise="weights",
         occlusion=given["occlusion"],
-        highlights=_highlights(given),
+        highlights=highlights,
     )
 
 
