@@ -83,7 +83,7 @@ def derive(narrowest: Family, widest: Family, name: str, tolerance: float) -> Ba
         chosen = order[:rank]
         coefficients = _fit(gram, chosen)
         slopes = np.gradient(coefficients, samples, axis=0)
-        members = [replace(widest, **{name: samples[i]}) for i in chosen]
+        members = [_members(widest, name, samples[i]) for i in chosen]
         basis = Basis(members, samples, coefficients, slopes, math.inf)
         shares = np.stack(list(basis.blend(checked)), axis=-1)
         total = np.zeros(len(checked))
@@ -129,7 +129,7 @@ def _jumps(widest: Family, name: str, samples: Array) -> Array:
     """Give the values on both sides of where a radius grows: there kernels are not continuous."""
 
     def radii(values: Array) -> Array:
-        return np.asarray(_members(widest, name, values).reaches())
+        return np.broadcast_to(_members(widest, name, values).reaches(), values.shape)
 
     grows = np.flatnonzero(np.diff(radii(samples)))
     below, above = samples[grows], samples[grows + 1]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from svfilter import Gaussian
+from svfilter import Elliptical, Gaussian, KernelField, filter_image
 from svfilter.basis import derive
 
 ULP = math.nextafter(3.0, 4.0)
@@ -41,3 +41,20 @@ def test_what_no_basis_can_keep_has_none() -> None:
     """Cut at 3 sigmas, kernels jump by more than the tolerance where their radius grows."""
     ends = Gaussian(sigma=0.0, truncate=3.0), Gaussian(sigma=4.0, truncate=3.0)
     assert derive(*ends, "sigma", 2.5e-4) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "others"),
+    [
+        ("angle", 0.0, 90.0, {"sigma_x": 3.0, "sigma_y": 1.5}),
+        ("sigma_x", 0.0, 4.0, {"sigma_y": 1.0, "angle": 30.0}),
+    ],
+)
+def test_lowrank_keeps_its_bound_for_ellipses(
+    name: str, low: float, high: float, others: dict[str, float], rng: np.random.Generator
+) -> None:
+    image = rng.random((40, 50), dtype=np.float32)
+    field = KernelField(Elliptical(**{name: rng.uniform(low, high, (40, 50))}, **others))
+    truth = filter_image(image.astype(np.float64), field, engine="unfold")
+    got = filter_image(image, field, engine="lowrank", tolerance=0.5 / 255)
+    assert 1e-6 < np.abs(got - truth).max() <= 0.5 / 255

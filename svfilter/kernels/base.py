@@ -146,7 +146,9 @@ class Family(ABC):
         radii, reach = self.reaches(), self.reach()
         xp = array_namespace(radii)
         offsets = xp.arange(-reach, reach + 1, dtype=dtype, device=device(radii))
-        dx = xp.reshape(offsets, (-1,) + (1,) * radii.ndim)
+        names = (name for name, parameter in self.parameters().items() if parameter.per_pixel)
+        axes = max(getattr(getattr(self, name), "ndim", 0) for name in names)
+        dx = xp.reshape(offsets, (-1,) + (1,) * axes)
         total: Array = sum(xp.sum(self.masked(dy, dx), axis=0) for dy in offsets)
         return total
 
