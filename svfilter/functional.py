@@ -109,7 +109,8 @@ def filter_image(
     check_tolerance(tolerance)
     check_jobs(jobs)
     bits = compat.array_namespace(image).finfo(image.dtype).bits
-    kernels = KernelField(field.family.linear())
+    inner = field.family.linear()
+    kernels = field if inner is field.family else KernelField(inner)  # with what it knows of maps
     problem = Problem(
         place,
         *kernels.ends(),
@@ -122,9 +123,10 @@ def filter_image(
         guides=0 if guide is None else len(guide),
     )
     check_scatters(mode, field.family)
+    whole = Window(0, 0, height, width)
     work = Work(
         lambda source: image[..., source.rows, source.cols],
-        kernels.window,
+        lambda window: kernels if window == whole else kernels.window(window),
         (height, width),
         boundary,
         choose_engine(engine, problem),
@@ -133,11 +135,11 @@ def filter_image(
         None if guide is None else lambda source: guide[..., source.rows, source.cols],
     )
     result = work.run(
-        work.given(Window(0, 0, height, width)),
+        work.given(whole),
         memory=devices.modest_memory(place) if memory is None else memory,
         jobs=jobs,
     )
-    if field.family.linear() is not field.family:
+    if kernels is not field:
         kind = "torch" if compat.is_torch_array(image) else "numpy"
         move = partial(to_kind, kind=kind, dtype=problem.dtype, device=place)
         result = field.transform(move).family.finish(move(image), move(result))

@@ -138,8 +138,8 @@ class Family(ABC):
         xp = array_namespace(u)
         radii = xp.astype(self.reaches(), dy.dtype)
         if self.normalised:
-            u = xp.where(radii == 0, xp.ones_like(u), u)
-        return xp.where(xp.maximum(abs(dy), abs(dx)) <= radii, u, xp.zeros_like(u))
+            u = xp.where(radii == 0, 1.0, u)
+        return xp.where(xp.maximum(abs(dy), abs(dx)) <= radii, u, 0.0)
 
     def total(self, dtype: Any) -> Array:
         """Give Σ u over each pixel's own taps, for a family without a guide, in a dtype."""

@@ -87,19 +87,22 @@ class Gaussian(Family):
         """Give g(dy) · g(dx) before they are normalised."""
         return self._profile(dy) * self._profile(dx)
 
+    def masked(self, dy: Array, dx: Array, *differences: Array) -> Array:
+        """Give the product of a row and a column that end where the kernel does."""
+        return self._masked(dy) * self._masked(dx)
+
     def total(self, dtype: Any) -> Array:
         """Give the square of the sum of a row."""
         xp = array_namespace(self.sigma)
         row = xp.ones_like(self.sigma)
         offsets = xp.arange(1, self.reach() + 1, dtype=dtype, device=device(self.sigma))
-        tail = self._profile(xp.reshape(offsets, (-1,) + (1,) * self.sigma.ndim))
+        tail = self._masked(xp.reshape(offsets, (-1,) + (1,) * self.sigma.ndim))
         # One after the other, what rounding loses kept apart (Neumaier 1974): an error here
         # would scale the whole result. A longer tail of zeros leaves every bit as it was.
-        lost, radii = xp.zeros_like(row), self.reaches()
-        for d, term in enumerate(xp.unstack(tail), start=1):
-            own = xp.where(d <= radii, term, xp.zeros_like(term))
-            longer = row + 2 * own
-            lost = lost + ((row - longer) + 2 * own)
+        lost = xp.zeros_like(row)
+        for term in xp.unstack(tail):
+            longer = row + 2 * term
+            lost = lost + ((row - longer) + 2 * term)
             row = longer
         return (row + lost) * (row + lost)
 
@@ -108,3 +111,8 @@ class Gaussian(Family):
         # Kernels of one tap, of which only the centre is seen, have the gradient 0.
         z = d / xp.clip(self.sigma, _LEAST, 1000.0)
         return xp.exp(-0.5 * z * z)
+
+    def _masked(self, d: Array) -> Array:
+        xp = array_namespace(self.sigma)
+        radii = xp.astype(self.reaches(), d.dtype)
+        return xp.where(abs(d) <= radii, self._profile(d), 0.0)
