@@ -11,6 +11,7 @@ from conftest import assert_parity
 from scenes import Plane, View, mask, texture, view
 from scipy.ndimage import gaussian_filter
 
+from svfilter.defocus import Highlights
 from svfilter.errors import InvalidArgument
 from svfilter.occlusion import defocus, margin
 
@@ -287,3 +288,9 @@ def test_wrong_arguments_are_refused(
 ) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         run(*(np.zeros(shape) for shape in shapes), layers=layers)
+
+
+def test_highlights_leave_what_is_sharp_as_it_is() -> None:
+    colours = np.full((3, 1, 4), 0.9, np.float32)
+    flared = Highlights(threshold=0.5, gain=3).flare(colours, np.float32([[0, 0.5, 1, 9]]))
+    np.testing.assert_allclose(flared[0, 0], [0.9, 0.9, 0.9 * 2.5, 0.9 * 4], rtol=1e-6)

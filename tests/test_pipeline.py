@@ -12,11 +12,12 @@ from cases import TIGHT, WAYS, Way
 from conftest import SAMPLES
 from PIL import Image
 
-from svfilter import Gaussian, KernelField, devices, filter_image, pipeline
+from svfilter import Gaussian, KernelField, UnsharpMask, devices, filter_image, pipeline
 from svfilter.engines import ENGINES
 from svfilter.errors import EngineUnavailable, ImageReadError, InvalidArgument
 from svfilter.images import reading
 from svfilter.images.reading import ImageReader, open_image
+from svfilter.images.storing import Output
 from svfilter.maps import INTENSITY, Maps, Ramp
 from svfilter.pipeline import filter_file
 from svfilter.tiles import plan
@@ -461,3 +462,18 @@ def test_verification_is_given_the_rows_that_it_needs(
     spec = [Ramp("sigma", high=8)]
     report = filter_file(*files, Gaussian, spec, engine="scale_space", verify=True, tile=16)
     assert report.windows_seen == 8
+
+
+def test_sharpening_keeps_the_tolerance_for_what_it_amplifies(photo: Path, tmp_path: Path) -> None:
+    made = []
+    for tolerance in (None, 0.0):
+        target = tmp_path / "sharp.npy"
+        maps = [Ramp("sigma", high=2.0), Ramp("amount", high=4.0)]
+        output = Output(bit_depth="32f")
+        report = filter_file(
+            str(photo), str(target), UnsharpMask, maps, tolerance=tolerance, output=output
+        )
+        assert report.bound is not None
+        assert report.bound <= 0.5 / 255
+        made.append(np.load(target))
+    assert np.abs(made[0] - made[1]).max() <= 0.5 / 255

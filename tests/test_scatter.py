@@ -378,3 +378,18 @@ def test_one_mirrored_kernel_for_all_gives_what_it_receives(
         for mode in ("scatter", "gather")
     )
     np.testing.assert_array_equal(scattered, gathered)
+
+
+@pytest.mark.parametrize(("boundary", "pad"), [("reflect", "reflect"), ("circular", "wrap")])
+def test_beyond_the_border_kernels_go_on_with_the_pixels(
+    boundary: str, pad: str, rng: np.random.Generator
+) -> None:
+    image, radius = rng.random((9, 13)), rng.uniform(0, 4, (9, 13))
+    reach = Lens(radius=radius).reach()
+    wide, owners = (np.pad(values, reach, mode=pad) for values in (image, radius))
+    scattered = filter_image(
+        wide, KernelField(Lens(radius=owners)), mode="scatter", boundary="constant"
+    )
+    got = filter_image(image, KernelField(Lens(radius=radius)), mode="scatter", boundary=boundary)
+    inside = slice(reach, -reach)
+    np.testing.assert_allclose(got, scattered[inside, inside], rtol=0, atol=1e-13)
