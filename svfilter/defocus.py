@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from svfilter.borders import Bordered
 from svfilter.errors import InvalidArgument
 from svfilter.field import KernelField
+from svfilter.kernels.lens import Lens
 from svfilter.occlusion import defocus, margin
 from svfilter.tiles import Window
 from svfilter.work import Given, Work, to_numpy
@@ -71,7 +72,8 @@ class Defocus(Work):
 
     @cached_property
     def _farthest(self) -> float:
-        return float(self.problem.widest.radius)  # type: ignore[attr-defined]  # it is a Lens
+        assert isinstance(self.problem.widest, Lens), "the request has been checked"
+        return float(self.problem.widest.radius)
 
     def given(self, window: Window) -> Given:
         """Read a window and what may spread into it."""

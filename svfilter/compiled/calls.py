@@ -26,7 +26,7 @@ def call_own_kernels(
     sides: Any, tables: Any, table_pitch: Any, table_plane: Any, out: Any, out_plane: Any,
     channels: Any,
 ) -> Any:  # fmt: skip
-    """Call an `OWN_KERNELS` function of `svfilter.compiled.functions`."""
+    """Call an `OWN_KERNELS` function of `svfilter.compiled.blocks`."""
     return types.void(*[types.int64] * 17), _call
 
 
@@ -35,5 +35,5 @@ def call_one_kernel(
     context: Any, function: Any, coefficients: Any, coefficient_plane: Any, radius: Any,
     bank: Any, bank_pitch: Any, bank_plane: Any, kernel: Any,
 ) -> Any:  # fmt: skip
-    """Call a `ONE_KERNEL` function."""
+    """Call a `ONE_KERNEL` function of `svfilter.compiled.functions`."""
     return types.void(*[types.int64] * 8), _call

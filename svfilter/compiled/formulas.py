@@ -4,7 +4,7 @@
 
 What depends on the parameters alone is computed once for each pixel, by NumPy: a coefficient.
 What depends on the offsets alone is computed once for all pixels: a table. Only what is left is
-computed for each tap of each pixel, by the functions that `svfilter.compiled.functions` writes.
+computed for each tap of each pixel, by the functions that `svfilter.compiled.blocks` writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Functions written in LLVM instructions for one family each.
+"""Functions written in LLVM instructions at run time: their compiler, and blends of kernels.
 
 They take milliseconds to compile, so that nothing of them is kept.
 """

@@ -3,7 +3,7 @@
     out(p) = Σ_d u(d; θ(p)) · x(p + d) / Σ_d u(d; θ(p))
 
 A vector is LANES neighbouring pixels of a row, each lane with weights of its own; the function
-that sums them up is written for the family (`svfilter.compiled.functions`).
+that sums them up is written for the family (`svfilter.compiled.blocks`).
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class Unfold(Engine):
         height, width, margin = image.size
         gradient = problem.needs_gradient and torch.is_grad_enabled()
         scatter = problem.mode == "scatter"
-        work = _Work(pixels, planes, field, margin, gradient, scatter)
+        work = _Chunks(pixels, planes, field, margin, gradient, scatter)
         side, tap_rows = _fit(work, memory)
         rows: list[list[Tensor]] = []
         with _threads(jobs):
@@ -116,7 +116,7 @@ def _threads(jobs: int | None) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Chunks:
     """What is filtered: pixels and guide with a margin, and the field of those that own kernels."""
 
     pixels: Tensor  # [..., H + 2 · margin, W + 2 · margin]
@@ -269,7 +269,7 @@ def _rounding_error(a: Tensor, b: Tensor, total: Tensor) -> Tensor:
     return torch.where(torch.isfinite(error), error, 0)
 
 
-def _fit(work: _Work, memory: int) -> tuple[int, int]:
+def _fit(work: _Chunks, memory: int) -> tuple[int, int]:
     """Choose the side of a chunk and how many tap rows go together, within the memory."""
     image, field = work.pixels, work.field
     size = 2 * field.reach + 1
