@@ -12,7 +12,7 @@ from cases import TIGHT, WAYS, Way
 from conftest import SAMPLES
 from PIL import Image
 
-from svfilter import Gaussian, KernelField, UnsharpMask, devices, filter_image, pipeline
+from svfilter import Gaussian, KernelField, Lens, UnsharpMask, devices, filter_image, pipeline
 from svfilter.engines import ENGINES
 from svfilter.errors import EngineUnavailable, ImageReadError, InvalidArgument
 from svfilter.images import reading
@@ -477,3 +477,24 @@ def test_sharpening_keeps_the_tolerance_for_what_it_amplifies(photo: Path, tmp_p
         assert report.bound <= 0.5 / 255
         made.append(np.load(target))
     assert np.abs(made[0] - made[1]).max() <= 0.5 / 255
+
+
+def test_sharpening_leaves_alpha_alone(tmp_path: Path, rng: np.random.Generator) -> None:
+    pixels = rng.integers(0, 256, (12, 15, 4), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    maps = [Ramp("sigma", high=2.0), Ramp("amount", high=3.0)]
+    filter_file(str(tmp_path / "in.png"), str(tmp_path / "out.png"), UnsharpMask, maps)
+    made = np.asarray(Image.open(tmp_path / "out.png"))
+    np.testing.assert_array_equal(made[..., 3], pixels[..., 3])
+    assert (made[..., :3] != pixels[..., :3]).any()
+
+
+def test_a_sharp_pixel_receives_scattered_light(tmp_path: Path) -> None:
+    pixels = np.zeros((9, 12), np.float32)
+    pixels[4, 5] = 1.0
+    np.save(tmp_path / "in.npy", pixels)
+    maps = [Ramp("radius", high=3.0, source=INTENSITY)]  # all but one pixel are sharp
+    filter_file(str(tmp_path / "in.npy"), str(tmp_path / "out.npy"), Lens, maps, mode="scatter")
+    made = np.load(tmp_path / "out.npy").reshape(9, 12)
+    assert made[4, 6] > 0
+    np.testing.assert_allclose(made.sum(), 1, rtol=1e-5)
