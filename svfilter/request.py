@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from svfilter.defocus import Highlights
@@ -31,25 +31,25 @@ class Request:
 
     family: type[Family]
     drivers: tuple[Driver, ...]
-    constants: Mapping[str, float]
-    mode: Mode
-    normalise: str
-    guide: str | None
+    constants: Mapping[str, float] = field(default_factory=dict)
+    mode: Mode = "gather"
+    normalise: str = "energy"
+    guide: str | None = None
     """The name of an image, or None for the image itself."""
-    occlusion: bool
-    highlights: Highlights | None
-    boundary: str
-    engine: str
-    tolerance: float | None
-    verify: bool
-    place: str
+    occlusion: bool = False
+    highlights: Highlights | None = None
+    boundary: str = "replicate"
+    engine: str = "auto"
+    tolerance: float | None = None
+    verify: bool = False
+    place: str = "cpu"
     """The device, resolved."""
-    memory: int
+    memory: int = 0
     """Bytes for the whole process."""
-    jobs: int | None
-    tile: int | None
-    linear: bool
-    nan: str
+    jobs: int | None = None
+    tile: int | None = None
+    linear: bool = False
+    nan: str = "keep"
 
     def __post_init__(self) -> None:
         check_boundary(self.boundary)

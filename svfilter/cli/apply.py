@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from svfilter.cli import options
-from svfilter.cli.report import warnings_on_stderr
-from svfilter.cli.run import files_of, run_family
+from svfilter.cli.run import Filter, Recipe, files_of
 
 
-@click.command()
+@click.command(cls=Filter)
 @options.files
 @click.option(
     "--kernels",
@@ -47,7 +46,7 @@ from svfilter.cli.run import files_of, run_family
 @options.writing
 @options.computing
 @options.talking
-def apply(**given: Any) -> None:
+def apply(**given: Any) -> Recipe:
     """Filter an image with kernels from a file.
 
     INPUT and OUTPUT are image files, or - for stdin and stdout. Weights are taken as they are, of
@@ -74,9 +73,7 @@ def apply(**given: Any) -> None:
     from svfilter.maps.bringing import read_kernels
 
     beside = {key: given[key] for key in ("index", "coefficients", "sum_to_one")}
-    with warnings_on_stderr(quiet=given["quiet"]):
-        brought = read_kernels(name, **beside)
+    brought = read_kernels(name, **beside)
     mode = given["mode"] or ("scatter" if brought.family is Grid else "gather")
-    run_family(
-        brought.family, brought.drivers, {**given, "mode": mode}, constants=brought.constants
-    )
+    more = {"constants": brought.constants, "mode": mode}
+    return Recipe(brought.family, brought.drivers, more)

@@ -9,7 +9,7 @@ import click
 
 from svfilter.cli import options, parameters
 from svfilter.cli.parameters import Painted, present, present_of
-from svfilter.cli.run import run_family
+from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.base import Family
 from svfilter.kernels.box import Box
 from svfilter.kernels.elliptical import Elliptical
@@ -34,7 +34,7 @@ FAMILIES: Mapping[str, type[Family]] = {
 AXES = ("sigma_x", "sigma_y")
 
 
-@click.command()
+@click.command(cls=Filter)
 @options.files
 @click.option(
     "--shape",
@@ -58,7 +58,7 @@ AXES = ("sigma_x", "sigma_y")
 @options.writing
 @options.computing
 @options.talking
-def blur(**given: Any) -> None:
+def blur(**given: Any) -> Recipe:
     """Blur an image, each pixel by its own kernel.
 
     INPUT and OUTPUT are image files, or - for stdin and stdout. OUTPUT is replaced when it is
@@ -88,7 +88,7 @@ def blur(**given: Any) -> None:
     elif found := present(given, "ellipse_map"):
         raise click.UsageError(f"{found[0]} is for --shape gaussian, but the shape is {shape}.")
     maps = parameters.drivers(known, given, painted)
-    run_family(family, maps, given, constants=parameters.constants(known, given))
+    return Recipe(family, maps, {"constants": parameters.constants(known, given)})
 
 
 def _asked(options: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from svfilter.cli import options, parameters
 from svfilter.cli.parameters import present, present_of
-from svfilter.cli.run import run_family
+from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.lens import Lens
 from svfilter.maps import Driver, Focus
 from svfilter.maps.depth import MODELS, NEAR
@@ -23,7 +23,7 @@ HIGHLIGHTS_ABOVE = 0.6
 WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
 
 
-@click.command()
+@click.command(cls=Filter)
 @options.files
 @parameters.family(PARAMETERS)
 @click.option(
@@ -89,7 +89,7 @@ WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
 @options.writing
 @options.computing
 @options.talking
-def lens(**given: Any) -> None:
+def lens(**given: Any) -> Recipe:
     """Put an image out of focus, by radius or by depth.
 
     INPUT and OUTPUT are image files, or - for stdin and stdout. Each pixel becomes a disk of its
@@ -107,17 +107,15 @@ def lens(**given: Any) -> None:
     if given["mode"] != "scatter" and (found := present(given, "occlusion", "highlights")):
         raise click.UsageError(f"{found[0]} needs --mode scatter: kernels that spread light.")
     highlights = _highlights(given)
-    given["linear"] |= highlights is not None  # a highlight is one of light
     maps = _radius(given) if given["depth"] is None else _focus(given)
-    run_family(
-        Lens,
-        maps,
-        given,
-        constants=parameters.constants(PARAMETERS, given),
-        normalise="weights",
-        occlusion=given["occlusion"],
-        highlights=highlights,
-    )
+    more = {
+        "constants": parameters.constants(PARAMETERS, given),
+        "normalise": given["normalise"] or "weights",
+        "occlusion": given["occlusion"],
+        "highlights": highlights,
+        "linear": given["linear"] or highlights is not None,  # a highlight is one of light
+    }
+    return Recipe(Lens, maps, more)
 
 
 def _radius(options: Mapping[str, Any]) -> list[Driver]:

@@ -9,8 +9,7 @@ import click
 
 from svfilter.cli import options, parameters
 from svfilter.cli.parameters import present, present_of
-from svfilter.cli.run import run_family
-from svfilter.errors import InvalidArgument
+from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.motion import Motion
 from svfilter.maps import Driver, Flow, Spin, Zoom
 
@@ -25,21 +24,7 @@ REMEDIES = {
 """What makes paths shorter, by the field of movements that gives them."""
 
 
-class Point(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A place in the image such as 320,240."""
-
-    name = "point"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
-        """Turn "320,240" into numbers."""
-        try:
-            x, y = (options.Finite().convert(v, param, ctx) for v in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no point; write it like 320,240", param, ctx)
-        return x, y
-
-
-@click.command()
+@click.command(cls=Filter)
 @options.files
 @parameters.family(PARAMETERS)
 @click.option(
@@ -76,7 +61,7 @@ class Point(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 )
 @click.option(
     "--centre",
-    type=Point(),
+    type=options.Point(),
     metavar="X,Y",
     help="Of --spin and --zoom, in pixels from the middle of the one at the top left.  [default: "
     "the middle of the image]",
@@ -95,7 +80,7 @@ class Point(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 @options.writing
 @options.computing
 @options.talking
-def motion(**given: Any) -> None:
+def motion(**given: Any) -> Recipe:
     """Blur an image along movements.
 
     INPUT and OUTPUT are image files, or - for stdin and stdout. Each pixel becomes the mean along a
@@ -114,16 +99,10 @@ def motion(**given: Any) -> None:
       svfilter motion in.png out.png --flow flow.flo --flow-scale 0.5 --path start
           along optical flow, for half of the time between frames
     """  # noqa: D301  (\b tells click to keep the lines)
-    path = PATHS[given["path"]]
-    try:
-        run_family(Motion, _maps(given), given, constants={"path": path})
-    except InvalidArgument as error:
-        field = next((name for name in REMEDIES if given[name] is not None), None)
-        if field is None or not str(error).startswith("length "):
-            raise
-        raise InvalidArgument(
-            f"{error} where the path is longest; take {REMEDIES[field]}"
-        ) from error
+    more = {"constants": {"path": PATHS[given["path"]]}}
+    field = next((name for name in REMEDIES if given[name] is not None), None)
+    remedy = {"length": f"where the path is longest; take {REMEDIES[field]}"} if field else {}
+    return Recipe(Motion, _maps(given), more, remedy)
 
 
 def _maps(options: Mapping[str, Any]) -> list[Driver]:

@@ -62,6 +62,20 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Point(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """A place in the image such as 320,240."""
+
+    name = "point"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        """Turn "320,240" into numbers."""
+        try:
+            x, y = (Finite().convert(v, param, ctx) for v in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no point; write it like 320,240", param, ctx)
+        return x, y
+
+
 def together(*options: Decorator) -> Decorator:
     """Make one decorator of several options, shown in this order."""
 
@@ -78,7 +92,7 @@ ANY_FILE = click.Path(allow_dash=True, readable=False)
 
 files = together(
     *(
-        # Not required here: `run_family` knows which option may have taken a missing one.
+        # Not required here: `files_of` knows which option may have taken a missing one.
         click.argument(name, metavar=name.upper(), required=False, type=ANY_FILE)
         for name in ("input", "output")
     )

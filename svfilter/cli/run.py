@@ -1,16 +1,18 @@
-"""From a family's parsed options to a filtered file: what all such commands share."""
+"""From a command's parsed options to a filtered file: what all filters share."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from svfilter.cli.report import warnings_on_stderr
+from svfilter.errors import InvalidArgument
 from svfilter.kernels.base import Family
 from svfilter.maps import INTENSITY, Driver
 
@@ -18,58 +20,95 @@ if TYPE_CHECKING:
     from svfilter.pipeline import Report
 
 
-def run_family(
-    family: type[Family],
-    maps: Sequence[Driver],
-    options: Mapping[str, Any],
-    *,
-    constants: Mapping[str, Any],
-    normalise: str = "energy",
-    **more: Any,
-) -> None:
-    """Filter INPUT into OUTPUT with the kernels that the options describe.
+@dataclass(frozen=True)
+class Recipe:
+    """The kernels that a command's options describe."""
 
-    Args:
-        family: what the kernels look like.
-        maps: what drives the family's parameters.
-        options: all that were given, by name.
-        constants: the family's other parameters.
-        normalise: how scattered light is normalised if --normalise does not say so.
-        more: what this command alone hands on to `filter_file`.
-    """
+    family: type[Family]
+    drivers: Sequence[Driver]
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Others of `filter_file`'s arguments that say what is done with them."""
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    """What to do if a parameter is out of its range, where a driver makes it."""
+
+
+class Filter(click.Command):
+    """A command whose function gives a recipe, by which INPUT is filtered into OUTPUT."""
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Ask for the recipe, and filter."""
+        given = ctx.params
+        check_talking(given)
+        with warnings_on_stderr(quiet=given["quiet"]):
+            recipe: Recipe = super().invoke(ctx)
+            _filter(recipe, given)
+
+
+def check_talking(options: Mapping[str, Any]) -> None:
+    """Refuse to be both quiet and verbose."""
     if options["quiet"] and options["verbose"]:
         raise click.UsageError("--quiet and --verbose exclude each other.")
-    source, target = files_of(options)
-    quiet, verbose = options["quiet"], options["verbose"]
-    mode = options.get("mode", "gather")
-    if options.get("normalise") is not None and mode != "scatter":
-        raise click.UsageError("--normalise needs --mode scatter.")
-    passed = (
-        *("boundary", "engine", "verify", "device", "memory", "jobs", "tile"),
-        *("linear", "nan", "max_pixels"),
-    )
-    written = ("format", "bit_depth", "dither", "compression", "quality", "strip")
-    with warnings_on_stderr(quiet=quiet):
-        from svfilter.images.storing import Output
-        from svfilter.pipeline import filter_file
 
-        with _progress_bar(source, quiet=quiet) as progress:
-            report = filter_file(
-                source,
-                target,
-                family,
-                maps,
-                constants=constants,
-                mode=mode,
-                normalise=options.get("normalise") or normalise,
-                tolerance=_tolerance(options),
-                page=None if options["page"] is None else options["page"] - 1,
-                output=Output(**{name: options[name] for name in written}),
-                progress=progress,
-                **{name: options[name] for name in passed},
-                **more,
-            )
-    if report.error_seen is not None and not quiet:
+
+@contextmanager
+def remedying(recipe: Recipe) -> Iterator[None]:
+    """Say what to do about a parameter that is out of its range."""
+    try:
+        yield
+    except InvalidArgument as error:
+        name = str(error).partition(" ")[0]
+        if name not in recipe.remedies:
+            raise
+        raise InvalidArgument(f"{error} {recipe.remedies[name]}") from error
+
+
+def asked(recipe: Recipe, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give those of `filter_file`'s arguments that say what is done with the kernels.
+
+    Raises:
+        UsageError: an option that would do nothing.
+    """
+    given = {name: options.get(name) for name in ("mode", "normalise", "boundary")}
+    arguments = {name: value for name, value in given.items() if value is not None}
+    arguments |= recipe.more
+    if given["normalise"] is not None and arguments.get("mode") != "scatter":
+        raise click.UsageError("--normalise needs --mode scatter.")
+    return arguments
+
+
+def _filter(recipe: Recipe, options: Mapping[str, Any]) -> None:
+    """Filter INPUT into OUTPUT."""
+    source, target = files_of(options)
+    quiet = options["quiet"]
+    passed = ("engine", "verify", "device", "memory", "jobs", "tile", "linear", "nan", "max_pixels")
+    written = ("format", "bit_depth", "dither", "compression", "quality", "strip")
+    from svfilter.images.storing import Output
+    from svfilter.pipeline import filter_file
+
+    arguments = {name: options[name] for name in passed} | asked(recipe, options)
+    with _progress_bar(source, quiet=quiet) as progress, remedying(recipe):
+        report = filter_file(
+            source,
+            target,
+            recipe.family,
+            recipe.drivers,
+            tolerance=_tolerance(options),
+            page=page_of(options),
+            output=Output(**{name: options[name] for name in written}),
+            progress=progress,
+            **arguments,
+        )
+    if not quiet:
+        _tell(report, verbose=options["verbose"])
+
+
+def page_of(options: Mapping[str, Any]) -> int | None:
+    """Give the page asked for, from 0."""
+    return None if options["page"] is None else options["page"] - 1
+
+
+def _tell(report: Report, *, verbose: bool) -> None:
+    if report.error_seen is not None:
         click.echo(
             f"svfilter: verified: error at most {report.error_seen:.2g} in {report.windows_seen} "
             f"windows; stated is {report.bound:.2g}",

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from svfilter.cli import options, parameters
-from svfilter.cli.run import run_family
+from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.unsharp import UnsharpMask
 
 PARAMETERS = parameters.of(UnsharpMask)
 
 
-@click.command()
+@click.command(cls=Filter)
 @options.files
 @parameters.family(PARAMETERS)
 @options.by_channel
@@ -22,7 +22,7 @@ PARAMETERS = parameters.of(UnsharpMask)
 @options.writing
 @options.computing
 @options.talking
-def sharpen(**given: Any) -> None:
+def sharpen(**given: Any) -> Recipe:
     """Sharpen an image, each pixel by its own amount.
 
     INPUT and OUTPUT are image files, or - for stdin and stdout. To each pixel, amount times its
@@ -36,4 +36,4 @@ def sharpen(**given: Any) -> None:
           more where the map is dark
     """  # noqa: D301  (\b tells click to keep the lines)
     maps = parameters.drivers(PARAMETERS, given)
-    run_family(UnsharpMask, maps, given, constants=parameters.constants(PARAMETERS, given))
+    return Recipe(UnsharpMask, maps, {"constants": parameters.constants(PARAMETERS, given)})

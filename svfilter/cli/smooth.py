@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from svfilter.cli import options, parameters
-from svfilter.cli.run import run_family
+from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.bilateral import Bilateral
 
 PARAMETERS = parameters.of(Bilateral)
 
 
-@click.command()
+@click.command(cls=Filter)
 @options.files
 @parameters.family(PARAMETERS)
 @click.option(
@@ -27,7 +27,7 @@ PARAMETERS = parameters.of(Bilateral)
 @options.writing
 @options.computing
 @options.talking
-def smooth(**given: Any) -> None:
+def smooth(**given: Any) -> Recipe:
     """Smooth an image and keep its edges (bilateral).
 
     INPUT and OUTPUT are image files, or - for stdin and stdout. Each pixel becomes the mean of
@@ -45,4 +45,4 @@ def smooth(**given: Any) -> None:
     """  # noqa: D301  (\b tells click to keep the lines)
     maps = parameters.drivers(PARAMETERS, given)
     constants = parameters.constants(PARAMETERS, given)
-    run_family(Bilateral, maps, given, constants=constants, guide=given["guide"])
+    return Recipe(Bilateral, maps, {"constants": constants, "guide": given["guide"]})
