@@ -30,7 +30,7 @@ from svfilter.kernels.motion import Motion
 from svfilter.kernels.stored import Grid
 from svfilter.kernels.triangle import Triangle
 from svfilter.kernels.unsharp import UnsharpMask
-from svfilter.maps import Focus
+from svfilter.maps import Channel, Focus
 from svfilter.occlusion import defocus, margin
 from svfilter.pipeline import filter_file
 from svfilter.tiles import Window
@@ -181,7 +181,7 @@ def occlusion(setting: Setting) -> Iterator[Figure]:
     photo, _ = files(setting.folder, *size)
     out, depth = (photo.with_name(f"{name}.png") for name in ("ours", "depth"))
     Image.fromarray(shapes(*size)).save(depth)
-    focus = Focus("radius", str(depth), focus=0.5, aperture=2 * RADIUS, max_radius=RADIUS)
+    focus = Focus("radius", Channel(str(depth)), focus=0.5, aperture=2 * RADIUS, max_radius=RADIUS)
     arguments = str(photo), str(out), Lens, [focus]
     run = partial(filter_file, *arguments, mode="scatter", normalise="weights")
     hiding = partial(run, occlusion=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import arrays
 import families
+import levels
 import peers
 import processes
 import streams
@@ -42,7 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.write and (asked.quick or asked.only):
         parser.error("--write is for a whole run: one table, one machine, one day")
-    every = arrays.ROWS + families.ROWS + processes.ROWS + streams.ROWS
+    every = arrays.ROWS + families.ROWS + levels.ROWS + processes.ROWS + streams.ROWS
     rows = [row for row in every if re.search(asked.only, row.what)]
     header = describe()
     print(f"{header}\n\n{HEAD}", flush=True)

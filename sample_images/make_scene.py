@@ -1,7 +1,8 @@
-"""Ray-trace the sample scene and the exact depth map that belongs to it.
+"""Ray-trace the sample scene, and the exact depth map and mattes that belong to it.
 
 Usage: ``python make_scene.py [OUTPUT_FOLDER]`` (default: the folder of this file).
-It writes ``scene.png`` (8-bit RGB, sRGB) and ``scene_depth.png`` (16-bit grey).
+It writes ``scene.png`` (8-bit RGB, sRGB), ``scene_depth.png`` (16-bit grey) and
+``scene_mattes.png`` (8-bit RGB).
 
 Geometry, all lengths in metres: x points right, y up, z away from the viewer. The floor is
 the plane y = 0 with square tiles, and every ball rests on it. The camera is a pinhole at
@@ -16,6 +17,9 @@ which is the distance a thin lens focuses at. It is stored linearly:
 so 0 is the near plane and 65535 stands for the far plane or anything beyond it (the sky too).
 The colour of a pixel is the mean of ``SUPER`` x ``SUPER`` rays, but its depth comes from the
 one ray through the pixel's centre, so depths of two surfaces are never mixed at an edge.
+
+The mattes say how much of each pixel shows balls (red), floor (green) and what is infinitely far
+(blue), in 255ths, counted over the same rays as the colour.
 """
 
 from __future__ import annotations
@@ -210,8 +214,10 @@ def trace(origin: Floats, ray: Floats, width: Floats, angle: Floats, bounces: in
     return colour
 
 
-def render_rows(first: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Return the colour and the depth of the pixel rows first..last-1."""
+def render_rows(
+    first: int, last: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.uint8]]:
+    """Return the colour, the depth and the mattes of the pixel rows first..last-1."""
     shape = (last - first, WIDTH)
     row, column = np.mgrid[first:last, 0:WIDTH].reshape(2, -1, 1).astype(np.float64)
     dy, dx = (np.mgrid[0:SUPER, 0:SUPER].reshape(2, 1, -1) + 0.5) / SUPER
@@ -221,21 +227,27 @@ def render_rows(first: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.ui
     linear = np.clip(linear, 0.0, 1.0).reshape(*shape, SUPER * SUPER, 3).mean(axis=2)
     srgb = np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
+    _, surface = nearest(np.broadcast_to(CAMERA, rays.shape), rays)
+    shown = np.stack([(surface != FLOOR) & (surface != SKY), surface == FLOOR, surface == SKY], -1)
+    mattes = shown.reshape(*shape, SUPER * SUPER, 3).mean(axis=2)
+
     middle = camera_rays(column + 0.5, row + 0.5).reshape(-1, 3)
     distance, _ = nearest(np.broadcast_to(CAMERA, middle.shape), middle)
     depth = distance * (middle @ np.array([0.0, -np.sin(PITCH), np.cos(PITCH)]))
     code = np.rint(65535 * np.clip((depth - NEAR) / (FAR - NEAR), 0.0, 1.0)).reshape(shape)
-    return np.rint(255 * srgb).astype(np.uint8), code.astype(np.uint16)
+    colour, cover = (np.rint(255 * shares).astype(np.uint8) for shares in (srgb, mattes))
+    return colour, code.astype(np.uint16), cover
 
 
 def main() -> None:
-    """Render the scene and write both pictures."""
+    """Render the scene and write the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
     folder.mkdir(parents=True, exist_ok=True)
     strips = [render_rows(row, min(row + 4, HEIGHT)) for row in range(0, HEIGHT, 4)]
-    colour, depth = (np.concatenate(parts) for parts in zip(*strips, strict=True))
+    colour, depth, mattes = (np.concatenate(parts) for parts in zip(*strips, strict=True))
     Image.fromarray(colour).save(folder / "scene.png", optimize=True)
     Image.fromarray(depth).save(folder / "scene_depth.png", optimize=True)
+    Image.fromarray(mattes).save(folder / "scene_mattes.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ COLS = 2048
 COPIES = 7
 """Of a window's planes: read for the next one, padded, on their way to the engine, filtered, and
 three on their way to the file: made, waiting, and being rounded."""
+RESERVE = 48 * 2**20
+"""Bytes that a process grows by beyond what is planned: code that is loaded, gaps in the heap."""
 LEAST_ENGINE, MOST_ENGINE = 2**23, 2**29
 """Bytes for an engine."""
 
@@ -34,6 +36,8 @@ class Needs:
     """Bytes of a row of the result."""
     fixed: int
     """Bytes of the decoders and the encoder."""
+    beside: int = 0
+    """Rows that are read above and below a window for its parameters' sake."""
 
 
 @dataclass(frozen=True)
@@ -101,5 +105,5 @@ def _taken(needs: Needs, rows: int, cols: int) -> int:
     around = 2 * needs.margin
     window = 4 * COPIES * needs.planes * (rows + around) * (cols + around)
     # What windows are read from, those that are gathered ahead too, and what is decoded ahead.
-    kept = min(2 * rows + around, needs.height) + rows
+    kept = min(2 * rows + around + 2 * needs.beside, needs.height) + rows
     return needs.fixed + window + kept * needs.read + 3 * rows * needs.written

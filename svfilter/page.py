@@ -32,13 +32,21 @@ TOLERANCE_DEEP = 2.5e-4
 class Page:
     """One image of a file, its planes and its kernels."""
 
-    def __init__(self, asked: Request, image: ImageReader, maps: Maps) -> None:
+    def __init__(
+        self, asked: Request, image: ImageReader, maps: Maps, guide: ImageReader | None = None
+    ) -> None:
         """Plan how it is filtered.
+
+        Args:
+            asked: what was asked for.
+            image: the image.
+            maps: what drives its kernels.
+            guide: an image to look at in place of the image itself.
 
         Raises:
             InvalidArgument: a parameter out of its range, or one that does not fit the image.
         """
-        self.asked, self.image, self.maps = asked, image, maps
+        self.asked, self.image, self.maps, self.guide = asked, image, maps, guide
         self._narrowest, self._widest = asked.ends(maps.spans)
         self._last: tuple[Window, KernelField] | None = None
         self.planes = FilterPlanes(
@@ -84,16 +92,13 @@ class Page:
 
         return kernels.transform(of_colours).family.finish
 
-    def work(self, guide: ImageReader | None) -> Work:
+    def work(self) -> Work:
         """Give the work on it, with the engine that does it.
-
-        Args:
-            guide: an image to look at in place of the image itself.
 
         Raises:
             EngineUnavailable: the engine asked for cannot do it.
         """
-        looked_at, guided = guide or self.image, self.asked.family.guided
+        looked_at, guided = self.guide or self.image, self.asked.family.guided
         problem = self._problem(looked_at.layout.colours if guided else 0)
         finishes = self.finishes
 

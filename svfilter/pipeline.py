@@ -8,31 +8,29 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from types import MappingProxyType
+from typing import TypeVar
 
 from svfilter import devices
-from svfilter.budget import Cut, Needs, share
+from svfilter.budget import RESERVE, Cut, Needs, share
 from svfilter.defocus import Highlights
+from svfilter.desk import Desk
 from svfilter.engines import passed_over
 from svfilter.engines.base import Mode
-from svfilter.errors import InvalidArgument
 from svfilter.field import KernelField
 from svfilter.images.layout import Layout
 from svfilter.images.light import Curve
-from svfilter.images.reading import ImageReader, open_image
-from svfilter.images.sources import STREAM, Source
 from svfilter.images.storing import Output
 from svfilter.images.writing import ImageWriter, create_image
 from svfilter.kernels.base import Array, Family
-from svfilter.maps import Driver, Maps
-from svfilter.page import Page, open_guide
+from svfilter.maps import Driver
+from svfilter.page import Page
 from svfilter.relay import Ahead
 from svfilter.request import Request
 from svfilter.tiles import Window, plan
 from svfilter.verify import Verification
 from svfilter.work import Given, Work, to_numpy
 
-RESERVE = 48 * 2**20
-"""Bytes that a process grows by beyond what is planned: code that is loaded, gaps in the heap."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,63 +119,33 @@ def filter_file(
     Raises:
         SvfilterError: of the kind that fits, with nothing written.
     """
-    sources = list(dict.fromkeys(name for driver in maps for name in driver.sources))
-    sources += [] if guide is None else [guide]
-    if [source, *sources].count(STREAM) > 1:
-        raise InvalidArgument("only one of INPUT, the maps and the guide can be - (stdin)")
-    if memory is None:
-        memory = devices.process_memory() + devices.free_memory() // 2
     asked = Request(
         family, tuple(maps), constants, mode, normalise, guide, occlusion, highlights, boundary,
         engine, tolerance, verify, devices.resolve(device), memory, jobs, tile, linear, nan,
     )  # fmt: skip
-    circular = boundary == "circular"
     with ExitStack() as opened:
-        open_any = partial(
-            open_image,
-            jobs=devices.threads(jobs),
-            max_pixels=max_pixels,
-            memory=memory - devices.process_memory() - RESERVE,
-        )
-        open_page = partial(open_any, opened.enter_context(Source(source)), any_order=circular)
-        image = opened.enter_context(open_page(page=page or 0))
-        pages = _pages(image, page)
-        image.begin()
-        writer = opened.enter_context(
-            create_image(target, image, inputs=[source, *sources], pages=pages, output=output,
-                         jobs=jobs)
-        )  # fmt: skip
+        desk = opened.enter_context(Desk(asked, source, page=page, max_pixels=max_pixels))
+        desk.image.begin()
+        create = partial(create_image, inputs=desk.names, pages=desk.pages, output=output)
+        writer = opened.enter_context(create(target, desk.image, jobs=jobs))
         _import_ahead()
-        for number in pages:
-            with ExitStack() as of_page:
-                if number != pages[0]:
-                    image = of_page.enter_context(open_page(page=number))
-                report = _filter_page(
-                    asked, image, writer, open_any=open_any, opened=of_page, progress=progress
-                )
+        for number in desk.pages:
+            with desk.open_page(number) as of_file:
+                report = _filter_page(of_file, writer, progress)
     return report
 
 
-def _filter_page(
-    asked: Request,
-    image: ImageReader,
-    writer: ImageWriter,
-    *,
-    open_any: Callable[[str], ImageReader],
-    opened: ExitStack,
-    progress: Callable[[int, int], object],
-) -> Report:
+def _filter_page(page: Page, writer: ImageWriter, progress: Callable[[int, int], object]) -> Report:
     """Filter one image of a file into the next of another."""
-    page = Page(asked, image, opened.enter_context(Maps(asked.drivers, image, open_any)))
-    guide = open_guide(asked, image, lambda name: opened.enter_context(open_any(name)))
-    work = page.work(guide)
+    asked, image = page.asked, page.image
+    work = page.work()
     engine, problem = work.engine, work.problem
     verification = Verification(work) if asked.verify else None
     if verification:
         work = replace(work, read=verification.watch(work.read))
     writer.begin(image)
     margin = max(work.margin, problem.widest.reach() if verification else 0)
-    cut = _cut(page, work, writer, guide, margin=margin)
+    cut = _cut(page, work, writer, margin=margin)
     image.begin(cut.ahead * image.layout.row_bytes)
     loses = writer.layout == image.layout and _rounds(image.layout, page.curve)
     loses = loses and asked.mode == "gather"  # to scatter, a pixel receives whatever its kernel
@@ -190,10 +158,7 @@ def _filter_page(
             if window.col_off + window.width == image.width:
                 page.maps.let_go(window.row_off + window.height - kept)
 
-    ahead = Ahead(gathered(), most=1)
-    opened.callback(ahead.stop)
-    while (following := ahead.take()) is not None:
-        window, own, given = following
+    for window, own, given in _one_ahead(gathered()):
         result = to_numpy(work.run(given, memory=cut.engine, jobs=asked.jobs))
         if verification:
             verification.compare(window, given, result)
@@ -202,12 +167,13 @@ def _filter_page(
         writer.write(window, page.planes.restore(result, window, finish), stored)
         if window.col_off + window.width == image.width:
             bottom = window.row_off + window.height
-            image.let_go(bottom - margin)
-            if guide:
-                guide.let_go(bottom - margin)
+            image.let_go(bottom - margin - page.maps.margin)
+            if page.guide:
+                page.guide.let_go(bottom - margin)
             progress(bottom * image.width, image.height * image.width)
     if verification:
         verification.judge()
+    page.maps.end()
     writer.end()
     return Report(
         engine.name,
@@ -219,6 +185,16 @@ def _filter_page(
         verification.error_seen if verification else None,
         verification.windows_seen if verification else 0,
     )
+
+
+def _one_ahead(windows: Iterator[T]) -> Iterator[T]:
+    """Give what a thread gathers while the one before is in work."""
+    ahead = Ahead(windows, most=1)
+    try:
+        while (following := ahead.take()) is not None:
+            yield following
+    finally:
+        ahead.stop()
 
 
 def _rounds(layout: Layout, curve: Curve | None) -> bool:
@@ -235,13 +211,6 @@ def _alone(kernels: KernelField, stored: Array) -> tuple[Array, Array]:
     return alone[..., None], stored
 
 
-def _pages(image: ImageReader, page: int | None) -> list[int]:
-    """Give the pages to filter."""
-    if page is not None and not 0 <= page < image.pages:
-        raise InvalidArgument(f"{image.name}: --page must be 1 to {image.pages}, but is {page + 1}")
-    return list(range(image.pages)) if page is None else [page]
-
-
 def _import_ahead() -> None:
     """Import what takes long, while the image is being decoded.
 
@@ -251,13 +220,11 @@ def _import_ahead() -> None:
         import_module("svfilter.compiled.planes")
 
 
-def _cut(
-    page: Page, work: Work, writer: ImageWriter, guide: ImageReader | None, *, margin: int
-) -> Cut:
+def _cut(page: Page, work: Work, writer: ImageWriter, *, margin: int) -> Cut:
     """Share the memory that is left."""
     if work.engine.arrays == "torch":
         import_module("torch")  # before what is left is counted
-    image, maps, asked = page.image, page.maps, page.asked
+    image, maps, guide, asked = page.image, page.maps, page.guide, page.asked
     beside = 2 * guide.block_bytes + guide.decoder_bytes if guide else 0
     needs = Needs(
         image.height,
@@ -267,8 +234,9 @@ def _cut(
         image.layout.row_bytes + maps.row_bytes + (guide.layout.row_bytes if guide else 0),
         writer.layout.row_bytes,
         image.decoder_bytes + maps.fixed_bytes + writer.encoder_bytes + beside,
+        maps.margin,
     )
-    cut = share(asked.memory - devices.process_memory() - RESERVE, needs, asked.tile)
+    cut = share(asked.allowance - devices.process_memory() - RESERVE, needs, asked.tile)
     if asked.place != "cpu":
         return replace(cut, engine=devices.modest_memory(asked.place))
     return cut

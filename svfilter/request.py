@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from svfilter import devices
 from svfilter.defocus import Highlights
 from svfilter.engines.base import Mode
 from svfilter.errors import InvalidArgument
@@ -44,12 +46,25 @@ class Request:
     verify: bool = False
     place: str = "cpu"
     """The device, resolved."""
-    memory: int = 0
-    """Bytes for the whole process."""
+    memory: int | None = None
+    """Bytes that the whole process may use, if there is a limit."""
     jobs: int | None = None
     tile: int | None = None
     linear: bool = False
     nan: str = "keep"
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the maps, each once, and of the guide."""
+        names = dict.fromkeys(name for driver in self.drivers for name in driver.sources)
+        return [*names, *([self.guide] if self.guide is not None else [])]
+
+    @cached_property
+    def allowance(self) -> int:
+        """Bytes that the whole process may use: default what it uses now and half of the rest."""
+        if self.memory is not None:
+            return self.memory
+        return devices.process_memory() + devices.free_memory() // 2
 
     def __post_init__(self) -> None:
         check_boundary(self.boundary)

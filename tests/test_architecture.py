@@ -13,7 +13,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = [
     {"cli"},
-    {"pipeline", "bench"},
+    {"pipeline", "bench", "looking"},
+    {"desk"},
     {"page"},
     {"request"},
     {"maps"},
@@ -33,10 +34,11 @@ LEVELS = [
 ONLY_CLI = {"click", "tqdm"}
 LAZY = {"torch", "numpy", "numba", "llvmlite", "PIL", "scipy"}
 """Never imported when a module of these rooms is, since --help imports them:"""
-LIGHT_ROOMS = {"cli", "maps", "engines", "kernels", "tiles", "errors", "devices"}
+LIGHT_ROOMS = {"cli", "looking", "maps", "engines", "kernels", "tiles", "errors", "devices"}
 NO_NUMPY_YET = {
     *(
         "pipeline",
+        "desk",
         "page",
         "request",
         "defocus",

@@ -161,7 +161,7 @@ REFUSED = {
     "blur photo.png OUT.png --sigma-map depth.png --per-channel": (2, "--per-channel"),
     "blur photo.png OUT.png --sigma 2 --sigma-min 3 --sigma-map": (2, "--sigma-min 3"),
     "blur float.tif OUT.tif --sigma-map wild.tif": (2, "wild.tif", "0 to 1"),
-    "blur float.tif OUT.tif --sigma-map nan.tif": (2, "nan.tif", "0 to 1"),
+    "blur float.tif OUT.tif --sigma-map nan.tif": (2, "nan.tif", "finite", "row 0, column 0"),
     "blur wild.tif OUT.tif --sigma-map": (2, "wild.tif", "0 to 1"),
     "blur alpha.png OUT.jpg": (2, "OUT.jpg", "alpha", "png"),
     "blur photo.png OUT.png --quality 80": (2, "--quality", "OUT.png"),

@@ -463,7 +463,6 @@ REFUSED = {
     "lens --depth-model thin": ("--depth-model needs --depth",),
     "lens --depth depth.png --radius 5": ("--depth and --radius exclude",),
     "lens --depth depth.png --radius-map depth.png": ("--depth and --radius-map exclude",),
-    "lens --depth depth.png --focus 1 --aperture 9 --invert": ("--invert", "--focus"),
     "lens --depth depth.png --focus 1 --aperture 9 --per-channel": ("--per-channel", "--depth"),
     "lens --depth depth.png --focus nan --aperture 9": ("--focus", "nan"),
     "lens --depth depth.png --focus 1 --aperture -9": ("--aperture", "-9"),

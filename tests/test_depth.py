@@ -14,7 +14,7 @@ from PIL import Image
 from svfilter import Gaussian, KernelField, filter_image
 from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.images.reading import open_image
-from svfilter.maps import INTENSITY, Focus, Maps
+from svfilter.maps import Channel, Focus, Maps
 from svfilter.pipeline import filter_file
 from svfilter.tiles import plan
 
@@ -47,7 +47,7 @@ def test_linear_grows_with_the_distance_from_the_focus(
     levels = rng.integers(0, top, (7, 13), dtype, endpoint=True)
     levels[0, :3] = 0, top, top // 4
     Image.fromarray(levels).save(tmp_path / "depth.png")
-    focus = Focus("radius", str(tmp_path / "depth.png"), 0.25, 12, max_radius)
+    focus = Focus("radius", Channel(str(tmp_path / "depth.png")), 0.25, 12, max_radius)
     expected = np.minimum(12 * np.abs(levels / float(top) - 0.25), max_radius)
     np.testing.assert_allclose(radii(focus, (7, 13))[0], expected, rtol=0, atol=2e-6)
 
@@ -60,12 +60,12 @@ def test_floats_are_the_files_own_and_a_thin_lens_takes_distances(
     z[0, :2] = 5, 1e30
     path = tmp_path / f"depth{suffix}"
     write_floats(path, z)
-    got = radii(Focus("radius", str(path), 5, 6, 20, model="thin"), (7, 13))[0]
+    got = radii(Focus("radius", Channel(str(path)), 5, 6, 20, model="thin"), (7, 13))[0]
     expected = np.minimum(6 * np.abs(1 - 5 / z.astype(float)), 20)
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=3e-6)
     assert got[0, 0] == 0
     assert got[0, 1] == 6  # infinitely far: the aperture
-    got = radii(Focus("radius", str(path), 5, 0.5, 1000), (7, 13))[0]
+    got = radii(Focus("radius", Channel(str(path)), 5, 0.5, 1000), (7, 13))[0]
     expected = np.minimum(0.5 * np.abs(z.astype(float) - 5), 1000)
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=3e-6)
 
@@ -76,8 +76,8 @@ def test_inverse_depth_is_linear_where_distance_is_a_thin_lens(
     z = (rng.random((9, 5)) * 9 + 1).astype(np.float32)
     write_floats(tmp_path / "z.npy", z)
     write_floats(tmp_path / "inverse.npy", 1 / z)
-    thin = Focus("radius", str(tmp_path / "z.npy"), 4, 10, 30, model="thin")
-    linear = Focus("radius", str(tmp_path / "inverse.npy"), 1 / 4, 10 * 4, 30)
+    thin = Focus("radius", Channel(str(tmp_path / "z.npy")), 4, 10, 30, model="thin")
+    linear = Focus("radius", Channel(str(tmp_path / "inverse.npy")), 1 / 4, 10 * 4, 30)
     np.testing.assert_allclose(radii(thin, (9, 5)), radii(linear, (9, 5)), rtol=0, atol=1e-5)
 
 
@@ -95,7 +95,7 @@ def test_depth_is_the_radius_with_a_sign_and_larger_where_it_is_nearer(
 ) -> None:
     z = (rng.random((4, 5)) + 0.5).astype(np.float32)
     write_floats(tmp_path / "z.npy", z)
-    with opened(Focus("r", str(tmp_path / "z.npy"), 1, 3, 0.9, **options), (4, 5)) as maps:
+    with opened(Focus("r", Channel(str(tmp_path / "z.npy")), 1, 3, 0.9, **options), (4, 5)) as maps:
         depth = maps.read_depth(reader(z).whole)
         np.testing.assert_array_equal(abs(depth), maps.read(reader(z).whole)["r"])
         assert (abs(depth) == np.float32(0.9)).any()  # cut at the largest radius
@@ -109,7 +109,7 @@ def test_the_span_of_levels_in_0_to_1_is_that_of_their_ends(
     focus: float, expected: float, tmp_path: Path
 ) -> None:
     Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "depth.png")
-    driver = Focus("radius", str(tmp_path / "depth.png"), focus, 10, 25)
+    driver = Focus("radius", Channel(str(tmp_path / "depth.png")), focus, 10, 25)
     with opened(driver, (1, 2)) as maps:
         assert maps.spans == {"radius": (0.0, expected)}
     assert radii(driver, (1, 2)).max() == expected
@@ -124,7 +124,7 @@ def test_radii_do_not_depend_on_the_windows(
     rows: int, size: tuple[int, int], model: str, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     write_floats(tmp_path / "z.tif", (rng.random(size) * 9 + 1).astype(np.float32))
-    driver = Focus("radius", str(tmp_path / "z.tif"), 3.7, 9.1, 11, model=model)
+    driver = Focus("radius", Channel(str(tmp_path / "z.tif")), 3.7, 9.1, 11, model=model)
     shape = (130, 33) if size != (300, 5) else size
     whole = radii(driver, shape)
     with opened(driver, shape) as maps:
@@ -138,13 +138,13 @@ def test_radii_do_not_depend_on_the_windows(
 def test_a_resized_map_keeps_its_range(tmp_path: Path) -> None:
     write_floats(tmp_path / "z.npy", np.array([[3.0, 3.0], [7.0, 7.0]], np.float32))
     with pytest.warns(SvfilterWarning, match="resized"):
-        got = radii(Focus("radius", str(tmp_path / "z.npy"), 0, 1, 99), (40, 40))
+        got = radii(Focus("radius", Channel(str(tmp_path / "z.npy")), 0, 1, 99), (40, 40))
     assert (got.min(), got.max()) == (3, 7)
 
 
 def test_the_images_own_alpha_may_be_its_depth(rng: np.random.Generator) -> None:
     pixels = rng.integers(0, 256, (7, 13, 4), dtype=np.uint8)
-    driver = Focus("radius", INTENSITY, 0.5, 8, 99, channel="a")
+    driver = Focus("radius", Channel(None, "a"), 0.5, 8, 99)
     assert driver.sources == ()
     with Maps([driver], image := reader(pixels), open_image) as maps:
         got = maps.read(image.whole)["radius"]
@@ -153,7 +153,7 @@ def test_the_images_own_alpha_may_be_its_depth(rng: np.random.Generator) -> None
 
 def test_no_aperture_leaves_all_sharp_however_far_it_is(tmp_path: Path) -> None:
     write_floats(tmp_path / "z.npy", np.array([[1e-40, 1e38]], np.float32))
-    driver = Focus("radius", str(tmp_path / "z.npy"), 9, 0, 5, model="thin")
+    driver = Focus("radius", Channel(str(tmp_path / "z.npy")), 9, 0, 5, model="thin")
     np.testing.assert_array_equal(radii(driver, (1, 2)), 0)
 
 
@@ -172,7 +172,7 @@ def test_no_aperture_leaves_all_sharp_however_far_it_is(tmp_path: Path) -> None:
 def test_a_focus_that_cannot_be_is_refused(options: dict[str, object], message: str) -> None:
     usual = {"focus": 0.5, "aperture": 8, "max_radius": 20}
     with pytest.raises(InvalidArgument, match=message):
-        Focus("radius", "depth.png", **(usual | options))
+        Focus("radius", Channel("depth.png"), **(usual | options))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_depth_that_cannot_be_is_refused(
     z[2, 3] = bad
     write_floats(tmp_path / "z.npy", z)
     with pytest.raises(InvalidArgument, match=message):
-        radii(Focus("r", str(tmp_path / "z.npy"), 1, 1, 9, model=model), (4, 5))
+        radii(Focus("r", Channel(str(tmp_path / "z.npy")), 1, 1, 9, model=model), (4, 5))
 
 
 @pytest.mark.parametrize("tile", [7, 99])
@@ -202,7 +202,7 @@ def test_a_file_is_filtered_by_its_depth(
     z = (rng.random((31, 23)) * 4 + 1).astype(np.float32)
     write_floats(tmp_path / "in.tif", pixels)
     write_floats(tmp_path / "z.npy", z)
-    driver = Focus("sigma", str(tmp_path / "z.npy"), 2, 3, 4, model="thin")
+    driver = Focus("sigma", Channel(str(tmp_path / "z.npy")), 2, 3, 4, model="thin")
     files = str(tmp_path / "in.tif"), str(tmp_path / "out.tif")
     report = filter_file(*files, Gaussian, [driver], tile=tile, tolerance=0)
     assert report.reach == 16
@@ -217,7 +217,7 @@ def test_depth_that_cannot_be_leaves_nothing_behind(bad: float, tmp_path: Path) 
     z[30, 22] = bad
     write_floats(tmp_path / "z.npy", z)
     np.save(tmp_path / "in.npy", np.ones((31, 23), np.float32))
-    driver = Focus("sigma", str(tmp_path / "z.npy"), 2, 3, 4, model="thin")
+    driver = Focus("sigma", Channel(str(tmp_path / "z.npy")), 2, 3, 4, model="thin")
     files = str(tmp_path / "in.npy"), str(tmp_path / "out.tif")
     with pytest.raises(InvalidArgument, match="z.npy"):
         filter_file(*files, Gaussian, [driver], tile=7)

@@ -15,7 +15,7 @@ from svfilter import Gaussian
 from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.images import reading
 from svfilter.images.reading import ImageReader, open_image
-from svfilter.maps import INTENSITY, Driver, Maps, Ramp, Spin
+from svfilter.maps import Channel, Driver, EachChannel, Maps, Ramp, Shaped, Shaping, Spin
 from svfilter.pipeline import filter_file
 from svfilter.tiles import Window, plan
 
@@ -41,7 +41,7 @@ def test_without_a_source_the_value_is_the_number(rgb: np.ndarray) -> None:
 
 
 def test_intensity_is_rec_709_luma_of_the_encoded_values(rgb: np.ndarray) -> None:
-    got = read(Ramp("sigma", high=8, low=1, source=INTENSITY), reader(rgb))
+    got = read(Ramp("sigma", high=8, low=1, level=Channel()), reader(rgb))
     assert got.shape == (1, 5, 7)
     np.testing.assert_allclose(got[0], 1 + 7 * luma(rgb), rtol=0, atol=2e-6)
     assert got[0, 0, 0] == 1  # black is sigma-min and white is sigma, exactly
@@ -52,7 +52,7 @@ def test_intensity_is_rec_709_luma_of_the_encoded_values(rgb: np.ndarray) -> Non
 def test_intensity_is_weighted_by_alpha(per_channel: bool, rgb: np.ndarray) -> None:
     """What is transparent has no colour that could drive anything."""
     alpha = np.linspace(0, 255, 35).astype(np.uint8).reshape(5, 7)
-    spec = Ramp("sigma", high=8, source=INTENSITY, per_channel=per_channel)
+    spec = Ramp("sigma", high=8, level=EachChannel() if per_channel else Channel())
     got = read(spec, reader(np.dstack([rgb, alpha])))
     colours = 8 * (rgb / 255.0).transpose(2, 0, 1) * (alpha / 255)
     shared = 8 * luma(rgb)[None] * (alpha / 255)
@@ -65,7 +65,7 @@ def test_intensity_is_weighted_by_alpha(per_channel: bool, rgb: np.ndarray) -> N
 
 def test_intensity_of_inks_is_what_they_leave() -> None:
     inks = np.array([[[0, 0, 0, 0], [255, 255, 255, 0], [0, 0, 0, 255], [0, 255, 0, 127]]], "u1")
-    got = read(Ramp("sigma", high=1, source=INTENSITY), reader(inks, colour="cmyk", alpha=""))
+    got = read(Ramp("sigma", high=1, level=Channel()), reader(inks, colour="cmyk", alpha=""))
     expected = [1, 0, 0, (1 - 0.7152) * (1 - 127 / 255)]
     np.testing.assert_allclose(got[0, 0], expected, rtol=0, atol=2e-6)
 
@@ -73,13 +73,13 @@ def test_intensity_of_inks_is_what_they_leave() -> None:
 def test_intensity_of_bands_is_refused(rng: np.random.Generator) -> None:
     bands = rng.random((5, 7, 6)).astype(np.float32)
     with pytest.raises(InvalidArgument, match="intensity of 6 bands is not defined"):
-        read(Ramp("sigma", high=1, source=INTENSITY), reader(bands))
-    spec = Ramp("sigma", high=1, source=INTENSITY, per_channel=True)
+        read(Ramp("sigma", high=1, level=Channel()), reader(bands))
+    spec = Ramp("sigma", high=1, level=EachChannel())
     np.testing.assert_array_equal(read(spec, reader(bands)), bands.transpose(2, 0, 1))
 
 
 def test_per_channel_each_channel_drives_itself_and_alpha_follows_luma(rgb: np.ndarray) -> None:
-    spec = Ramp("sigma", high=8, source=INTENSITY, per_channel=True)
+    spec = Ramp("sigma", high=8, level=EachChannel())
     expected = 8 * (rgb.transpose(2, 0, 1) / 255.0)
     np.testing.assert_allclose(read(spec, reader(rgb)), expected, rtol=0, atol=2e-6)
     opaque = np.dstack([rgb, np.full((5, 7), 255, np.uint8)])
@@ -90,12 +90,14 @@ def test_per_channel_each_channel_drives_itself_and_alpha_follows_luma(rgb: np.n
 
 def test_invert_comes_before_gamma() -> None:
     grey = np.array([[0, 51, 255]], np.uint8)
-    got = read(Ramp("sigma", high=10, source=INTENSITY, invert=True, gamma=2), reader(grey))
+    got = read(
+        Ramp("sigma", high=10, level=Shaped(Channel(), Shaping(invert=True, gamma=2))), reader(grey)
+    )
     np.testing.assert_allclose(got, [[[10, 10 * 0.8**2, 0]]], rtol=0, atol=2e-6)
 
 
 def test_a_window_gives_the_same_values_as_the_whole(rgb: np.ndarray) -> None:
-    spec = Ramp("sigma", high=8, low=0.3, source=INTENSITY, gamma=0.7)
+    spec = Ramp("sigma", high=8, low=0.3, level=Shaped(Channel(), Shaping(gamma=0.7)))
     part = read(spec, reader(rgb), Window(1, 2, 3, 4))
     np.testing.assert_array_equal(part, read(spec, reader(rgb))[:, 1:4, 2:6])
 
@@ -108,7 +110,7 @@ def test_a_map_image_keeps_its_depth(
 ) -> None:
     levels = (rng.random((5, 7)) * top).astype(dtype)
     tifffile.imwrite(tmp_path / "map.tif", levels)
-    spec = Ramp("sigma", high=6, low=2, source=str(tmp_path / "map.tif"))
+    spec = Ramp("sigma", high=6, low=2, level=Channel(str(tmp_path / "map.tif")))
     got = read(spec, reader(np.zeros((5, 7, 3), np.uint8)))
     np.testing.assert_allclose(got[0], 2 + 4 * (levels / top), rtol=0, atol=2e-6)
 
@@ -119,7 +121,8 @@ def test_a_map_is_turned_upright_like_the_image(tmp_path: Path, rng: np.random.G
     exif[0x0112] = 6  # shown turned by 90 degrees clockwise
     Image.fromarray(levels).save(tmp_path / "map.png", exif=exif)
     got = read(
-        Ramp("sigma", high=255, source=str(tmp_path / "map.png")), reader(np.zeros((5, 7), "u1"))
+        Ramp("sigma", high=255, level=Channel(str(tmp_path / "map.png"))),
+        reader(np.zeros((5, 7), "u1")),
     )
     np.testing.assert_allclose(got[0], np.rot90(levels, -1), rtol=0, atol=1e-4)
 
@@ -129,7 +132,7 @@ def test_a_map_of_another_size_is_resized_with_a_warning(tmp_path: Path) -> None
     Image.fromarray(ramp).save(tmp_path / "map.png")
     with pytest.warns(SvfilterWarning, match=r"map.png: .* 40 x 20 .* resized .* 80 x 60"):
         got = read(
-            Ramp("sigma", high=1, source=str(tmp_path / "map.png")),
+            Ramp("sigma", high=1, level=Channel(str(tmp_path / "map.png"))),
             reader(np.zeros((60, 80), "u1")),
         )
     assert got.shape == (1, 60, 80)
@@ -142,7 +145,8 @@ def test_a_map_of_another_size_is_resized_with_a_warning(tmp_path: Path) -> None
 def test_a_map_with_alpha_is_weighted_by_it(tmp_path: Path) -> None:
     Image.new("LA", (8, 4), (255, 51)).save(tmp_path / "map.png")
     got = read(
-        Ramp("sigma", high=1, source=str(tmp_path / "map.png")), reader(np.zeros((4, 8), "u1"))
+        Ramp("sigma", high=1, level=Channel(str(tmp_path / "map.png"))),
+        reader(np.zeros((4, 8), "u1")),
     )
     np.testing.assert_allclose(got, np.full((1, 4, 8), 0.2), rtol=0, atol=1e-6)
 
@@ -151,7 +155,8 @@ def test_a_map_that_is_stretched_is_warned_about(tmp_path: Path) -> None:
     Image.new("L", (5, 5), 255).save(tmp_path / "map.png")
     with pytest.warns(SvfilterWarning, match="resized to the image's 8 x 4, which changes its"):
         got = read(
-            Ramp("sigma", high=1, source=str(tmp_path / "map.png")), reader(np.zeros((4, 8), "u1"))
+            Ramp("sigma", high=1, level=Channel(str(tmp_path / "map.png"))),
+            reader(np.zeros((4, 8), "u1")),
         )
     np.testing.assert_array_equal(got, np.ones((1, 4, 8)))
 
@@ -164,7 +169,10 @@ def test_a_resized_map_does_not_depend_on_the_windows(
 ) -> None:
     levels = rng.random(size).astype(np.float32)
     tifffile.imwrite(tmp_path / "map.tif", levels)
-    image, spec = np.zeros((170, 90), "u1"), Ramp("sigma", high=1, source=str(tmp_path / "map.tif"))
+    image, spec = (
+        np.zeros((170, 90), "u1"),
+        Ramp("sigma", high=1, level=Channel(str(tmp_path / "map.tif"))),
+    )
     whole = read(spec, reader(image))
     with Maps([spec], reader(image), open_image) as maps:
         for window in plan(170, 90, rows, 40):
@@ -178,17 +186,28 @@ def test_a_resized_map_does_not_depend_on_the_windows(
     np.testing.assert_allclose(whole[0], np.asarray(at_once).clip(0, 1), atol=3e-6)
 
 
-@pytest.mark.parametrize("bad", [1.5, -0.25, np.nan])
-def test_floats_beyond_0_to_1_are_refused(bad: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(
+    ("bad", "rule"),
+    [
+        (1.5, "must lie in 0 to 1, but these are 0.5 to 1.5; stretch them with --map-range"),
+        (-0.25, "must lie in 0 to 1, but these are -0.25 to 0.5"),
+        (np.nan, "must be finite, but in row 2, column 1 it is nan"),
+        (-np.inf, "must be finite, but in row 2, column 1 it is -inf"),
+    ],
+)
+def test_floats_that_are_no_levels_are_refused(
+    bad: float, rule: str, own: bool, tmp_path: Path
+) -> None:
     levels = np.full((4, 4), 0.5, np.float32)
     levels[2, 1] = bad
     tifffile.imwrite(tmp_path / "map.tif", levels)
-    with pytest.raises(InvalidArgument, match=r"map.tif: a map's values must lie in 0 to 1"):
-        read(
-            Ramp("sigma", high=1, source=str(tmp_path / "map.tif")), reader(np.zeros((4, 4), "u1"))
-        )
-    with pytest.raises(InvalidArgument, match=r"image.png: a map's values must lie in 0 to 1"):
-        read(Ramp("sigma", high=1, source=INTENSITY), reader(levels))
+    level = Channel(None if own else str(tmp_path / "map.tif"))
+    image = reader(levels if own else np.zeros((4, 4), "u1"))
+    name = "image.png" if own else "map.tif"
+    for window in (image.whole, Window(1, 1, 3, 2)):
+        with pytest.raises(InvalidArgument, match=f"{name}: a map's values {rule}"):
+            read(Ramp("sigma", high=1, level=level), image, window)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -196,7 +215,7 @@ def test_luma_of_integers_is_the_nearest_float(dtype: type, rng: np.random.Gener
     top = np.iinfo(dtype).max
     pixels = rng.integers(0, top, (60, 70, 3), dtype, endpoint=True)
     pixels[0, :2] = [[0, 0, 0], [top, top, top]]
-    got = read(Ramp("sigma", high=1, source=INTENSITY), reader(pixels))[0]
+    got = read(Ramp("sigma", high=1, level=Channel()), reader(pixels))[0]
     shares = [Fraction(2126, 10000), Fraction(7152, 10000), Fraction(722, 10000)]
     for y, x in np.ndindex(3, 70):
         exact = sum(s * int(v) for s, v in zip(shares, pixels[y, x], strict=True)) / top
@@ -213,8 +232,8 @@ def test_a_channel_drives_in_place_of_luma(
 ) -> None:
     pixels = rng.integers(0, 256, (7, 13, count), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "map.png")
-    source = INTENSITY if own else str(tmp_path / "map.png")
-    got = read(Ramp("sigma", 8, 1, source, channel=channel), reader(pixels))
+    source = None if own else str(tmp_path / "map.png")
+    got = read(Ramp("sigma", 8, 1, Channel(source, channel)), reader(pixels))
     at = count - 1 if channel == "a" else "rgb".index(channel)
     level = pixels[..., at] / 255.0
     if channel != "a" and count == 4:
@@ -228,12 +247,7 @@ def test_a_channel_drives_in_place_of_luma(
 def test_a_channel_that_is_not_there_is_refused(channel: str, shape: tuple[int, ...]) -> None:
     image = reader(np.zeros(shape, np.uint8))
     with pytest.raises(InvalidArgument, match=f"image.png: has no channel '{channel}': it is"):
-        read(Ramp("sigma", 8, source=INTENSITY, channel=channel), image)
-
-
-def test_a_channel_is_for_all_channels() -> None:
-    with pytest.raises(InvalidArgument, match="channel 'r' .* excludes per_channel"):
-        Ramp("sigma", 8, source=INTENSITY, per_channel=True, channel="r")
+        read(Ramp("sigma", 8, level=Channel(None, channel)), image)
 
 
 def test_a_file_that_drives_several_parameters_is_decoded_once(
@@ -248,7 +262,7 @@ def test_a_file_that_drives_several_parameters_is_decoded_once(
         seen.append(open_image(source))
         return seen[-1]
 
-    drivers = [Ramp(channel, 255, source=name, channel=channel) for channel in "rgb"]
+    drivers = [Ramp(channel, 255, level=Channel(name, channel)) for channel in "rgb"]
     with Maps(drivers, reader(np.zeros((90, 7), "u1")), open_counted) as maps:
         (source,) = seen
         assert maps.row_bytes == source.layout.row_bytes
@@ -268,7 +282,7 @@ def test_a_file_that_drives_several_parameters_is_decoded_once(
 def test_values_never_leave_their_span(low: float, gamma: float, rng: np.random.Generator) -> None:
     """An ulp more could be a radius more than what was planned for."""
     levels = rng.random((64, 300)).astype(np.float32)
-    ramp = Ramp("sigma", high=8.7, low=low, source=INTENSITY, gamma=gamma)
+    ramp = Ramp("sigma", high=8.7, low=low, level=Shaped(Channel(), Shaping(gamma=gamma)))
     got = read(ramp, reader(levels))
     least, most = ramp.gives["sigma"]
     assert np.float32(least) <= got.min() <= got.max() <= np.float32(most)

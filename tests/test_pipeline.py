@@ -12,17 +12,27 @@ from cases import TIGHT, WAYS, Way
 from conftest import SAMPLES
 from PIL import Image
 
-from svfilter import Gaussian, KernelField, Lens, UnsharpMask, devices, filter_image, pipeline
+from svfilter import (
+    Bilateral,
+    Gaussian,
+    KernelField,
+    Lens,
+    UnsharpMask,
+    desk,
+    devices,
+    filter_image,
+    pipeline,
+)
 from svfilter.engines import ENGINES
 from svfilter.errors import EngineUnavailable, ImageReadError, InvalidArgument
 from svfilter.images import reading
 from svfilter.images.reading import ImageReader, open_image
 from svfilter.images.storing import Output
-from svfilter.maps import INTENSITY, Maps, Ramp
+from svfilter.maps import Channel, EachChannel, Maps, Ramp, Shaped, Shaping
 from svfilter.pipeline import filter_file
 from svfilter.tiles import plan
 
-INTENSE = Ramp("sigma", high=5, source=INTENSITY)
+INTENSE = Ramp("sigma", high=5, level=Channel())
 TIE = 255 * 1e-6
 """How near to a half a value may be, in steps of 8 bits, to be rounded either way."""
 
@@ -73,7 +83,7 @@ def test_the_default_tolerance_is_half_a_step(sigma: float, tmp_path: Path) -> N
     planes, sigmas = pixels.transpose(2, 0, 1) / 255, sigma * luma(pixels).astype(np.float32)
     exact = oracle(planes, sigmas).transpose(1, 2, 0)
     got = run(
-        source, tmp_path / "out.png", Ramp("sigma", sigma, source=INTENSITY), engine="scale_space"
+        source, tmp_path / "out.png", Ramp("sigma", sigma, level=Channel()), engine="scale_space"
     )
     assert np.abs(got - np.rint(exact * 255)).max() <= 1
     asked = {"engine": "scale_space", "tolerance": 0.5 / 255}
@@ -103,7 +113,7 @@ def test_the_default_tolerance_is_a_step_of_what_is_seen_through_alpha(
     pixels = rng.integers(0, 256, (40, 60, 4), dtype=np.uint8)
     pixels[..., 3] = np.where(np.arange(60) < 20, 255, 0)
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    spec = Ramp("sigma", high=6, source=INTENSITY, per_channel=per_channel)
+    spec = Ramp("sigma", high=6, level=EachChannel() if per_channel else Channel())
     if per_channel:  # its colours are divided by an alpha of their own: only rounding is allowed
         with pytest.raises(EngineUnavailable, match="scale_space .* the tolerance is 0"):
             run(tmp_path / "in.png", tmp_path / "out.png", spec, engine="scale_space", tolerance=1)
@@ -131,7 +141,7 @@ def test_constants_reach_the_kernels(tmp_path: Path) -> None:
 def test_per_channel_result_is_the_rounded_oracle(tmp_path: Path) -> None:
     source, pixels = crop("chelsea.png", tmp_path, (200, 100, 240, 125))
     planes = pixels.transpose(2, 0, 1) / 255
-    spec = Ramp("sigma", high=5, source=INTENSITY, per_channel=True)
+    spec = Ramp("sigma", high=5, level=EachChannel())
     exact = oracle(planes, 5 * planes)
     got = run(source, tmp_path / "out.png", spec, tolerance=0)
     assert_rounded(got, exact.transpose(1, 2, 0))
@@ -145,7 +155,7 @@ def test_alpha_weights_the_colours(
     pixels[:, :12, 3] = rng.choice([0, 1, 255], (20, 12))
     pixels[5:, :6, 3] = 0  # wide enough for pixels that see no alpha at all
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    spec = Ramp("sigma", high=2, source=INTENSITY, per_channel=per_channel)
+    spec = Ramp("sigma", high=2, level=EachChannel() if per_channel else Channel())
     got = run(tmp_path / "in.png", tmp_path / "out.png", spec, tolerance=0)
 
     planes = pixels.transpose(2, 0, 1) / 255
@@ -188,7 +198,7 @@ def test_sigma_zero_gives_the_same_pixels(
     mask = np.zeros(pixels.shape[:2], np.uint8)  # the same where only some pixels are left
     mask[:, 6:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    spec = Ramp("sigma", high=2, source=str(tmp_path / "mask.png"))
+    spec = Ramp("sigma", high=2, level=Channel(str(tmp_path / "mask.png")))
     mixed = run(source, target, spec, engine=engine, tolerance=0.5 / 255)
     np.testing.assert_array_equal(mixed[:, :6], pixels[:, :6])
     assert (mixed[:, 6:] != pixels[:, 6:]).any()
@@ -205,9 +215,12 @@ def test_every_8_and_16_bit_value_survives_sigma_zero(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
-        ("coffee.png", Ramp("sigma", high=4, source=INTENSITY)),
-        ("rocket.jpg", Ramp("sigma", high=3, source=INTENSITY, per_channel=True, gamma=0.5)),
-        ("scene.png", Ramp("sigma", high=3, low=0.5, source=str(SAMPLES / "scene_depth.png"))),
+        ("coffee.png", Ramp("sigma", high=4, level=Channel())),
+        ("rocket.jpg", Ramp("sigma", high=3, level=Shaped(EachChannel(), Shaping(gamma=0.5)))),
+        (
+            "scene.png",
+            Ramp("sigma", high=3, low=0.5, level=Channel(str(SAMPLES / "scene_depth.png"))),
+        ),
     ],
 )
 @pytest.mark.parametrize("engine", ["direct", "scale_space", "unfold"])
@@ -231,7 +244,7 @@ def test_odd_tiles_leave_no_trace_at_any_boundary(
 ) -> None:
     pixels = (rng.random((12, 15)) * 0.999).astype(np.float32)
     Image.fromarray(pixels).save(tmp_path / "in.tif")
-    spec = Ramp("sigma", high=6, source=INTENSITY)  # kernels reach 24, beyond the image
+    spec = Ramp("sigma", high=6, level=Channel())  # kernels reach 24, beyond the image
     whole, tiled = (
         run(
             *(tmp_path / "in.tif", tmp_path / "out.tif", spec),
@@ -281,7 +294,7 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
     [
         (Ramp("sigma", high=1), {"tolerance": -1}, "tolerance must lie in 0 to 1, but is -1"),
         (Ramp("sigma", high=-1), {}, "sigma must lie in 0 to 1000 px, but is -1"),
-        (Ramp("sigma", high=1, low=float("nan"), source=INTENSITY), {}, "sigma must lie .* is nan"),
+        (Ramp("sigma", high=1, low=float("nan"), level=Channel()), {}, "sigma must lie .* is nan"),
         (Ramp("sigma", high=1), {"boundary": "edge"}, "boundary must be one of"),
         (Ramp("sigma", high=1), {"page": 1}, "photo.png: --page must be 1 to 1, but is 2"),
         (
@@ -290,7 +303,7 @@ def test_progress_ends_at_the_total_and_the_report_says_what_was_done(
             "--nan must be one of keep, ignore, fill, not drop",
         ),
         (
-            Ramp("sigma", high=1, source="-"),
+            Ramp("sigma", high=1, level=Channel("-")),
             {"source": "-"},
             "only one of INPUT, the maps and the guide can be -",
         ),
@@ -311,6 +324,7 @@ def nothing_used_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let --memory be all for the image: this process already uses more than the tests allow."""
     monkeypatch.setattr(devices, "process_memory", lambda: 0)
     monkeypatch.setattr(pipeline, "RESERVE", 0)
+    monkeypatch.setattr(desk, "RESERVE", 0)
 
 
 @pytest.mark.usefixtures("nothing_used_yet")
@@ -364,7 +378,7 @@ def test_sigma_zero_is_the_identity_at_any_depth(
         **planar,
     )
     for target in ("out.npy", "out.tif") if channels < 5 else ("out.tif",):
-        spec = Ramp("sigma", high=3, source=str(tmp_path / "mask.png"))
+        spec = Ramp("sigma", high=3, level=Channel(str(tmp_path / "mask.png")))
         filter_file(str(source), str(tmp_path / target), Gaussian, [spec])
         with open_image(str(tmp_path / target)) as image:
             got = image.stored(image.whole)
@@ -493,8 +507,27 @@ def test_a_sharp_pixel_receives_scattered_light(tmp_path: Path) -> None:
     pixels = np.zeros((9, 12), np.float32)
     pixels[4, 5] = 1.0
     np.save(tmp_path / "in.npy", pixels)
-    maps = [Ramp("radius", high=3.0, source=INTENSITY)]  # all but one pixel are sharp
+    maps = [Ramp("radius", high=3.0, level=Channel())]  # all but one pixel are sharp
     filter_file(str(tmp_path / "in.npy"), str(tmp_path / "out.npy"), Lens, maps, mode="scatter")
     made = np.load(tmp_path / "out.npy").reshape(9, 12)
     assert made[4, 6] > 0
     np.testing.assert_allclose(made.sum(), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("command", ["scatter", "guide"])
+def test_files_beside_the_image_are_read_where_the_opposite_side_is(
+    command: str, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "block_rows", lambda decoder: 4)
+    image, beside = (str(tmp_path / f"{name}.png") for name in ("image", "beside"))
+    for name in (image, beside):
+        Image.fromarray(rng.integers(0, 256, (60, 41, 3), dtype=np.uint8)).save(name)
+    options = {"boundary": "circular", "tolerance": 0.0}
+    drivers, family = [Ramp("sigma", high=2, level=Channel(beside))], Gaussian
+    if command == "guide":
+        drivers, family = [Ramp("sigma_space", high=2)], Bilateral
+    options |= {"guide": beside} if command == "guide" else {"mode": "scatter"}
+    whole, tiled = (str(tmp_path / f"{name}.npy") for name in ("whole", "tiled"))
+    filter_file(image, whole, family, drivers, **options, output=Output(bit_depth="32f"))
+    filter_file(image, tiled, family, drivers, **options, tile=9, output=Output(bit_depth="32f"))
+    np.testing.assert_array_equal(np.load(tiled), np.load(whole))

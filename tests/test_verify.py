@@ -13,7 +13,7 @@ from svfilter import Gaussian
 from svfilter.engines import ENGINES
 from svfilter.errors import VerificationFailed
 from svfilter.kernels import FAMILIES
-from svfilter.maps import INTENSITY, Ramp
+from svfilter.maps import Channel, Ramp
 from svfilter.pipeline import Report, filter_file
 from svfilter.verify import SIDE, WINDOWS
 
@@ -24,7 +24,7 @@ def verify(source: Path, engine: str, *, sigma: float = 3, **options: object) ->
     """Filter with a map of the image's own intensity and a look at the result."""
     target = source.with_name(f"out{source.suffix}")
     options = {"tolerance": LOOSE, "tile": 16, **options}
-    spec = [Ramp("sigma", high=sigma, source=options.pop("driven_by", INTENSITY))]
+    spec = [Ramp("sigma", high=sigma, level=Channel(options.pop("driven_by", None)))]
     return filter_file(
         str(source), str(target), Gaussian, spec, engine=engine, verify=True, **options
     )
@@ -70,7 +70,7 @@ def test_a_right_result_of_other_families_passes(
         str(photo),
         str(photo.with_name("out.png")),
         FAMILIES[family],
-        [Ramp(driven, high=high, source=INTENSITY)],
+        [Ramp(driven, high=high, level=Channel())],
         constants={"path": 1.0} if family == "motion" else {},
         engine=engine,
         mode=mode,

@@ -1,4 +1,4 @@
-"""Write the README's tables from the code.
+"""Write the README's tables, and some of its examples, from the code.
 
     python tools/readme.py            write them
     python tools/readme.py --check    only say whether they are up to date (exit code 1: not)
@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 
 import click
-from gallery import ACROSS, COMMANDS
+from gallery import ACROSS, KERNELS, MAPS
 
 from svfilter.cli import cli
 from svfilter.cli.kernels import FORMS, MADE_BY
 from svfilter.cli.kernels import engines as engines_of
+from svfilter.cli.maps import tables as said
 from svfilter.engines import ENGINES
 from svfilter.engines.base import MODES
 from svfilter.images.formats import FORMATS, WORDS
@@ -105,9 +106,30 @@ def engines() -> Rows:
 def gallery() -> Rows:
     """Give a row for each panel of the picture of the kernels."""
     yield "panel", "made by `svfilter` with"
-    for i, command in enumerate(COMMANDS):
+    for i, command in enumerate(KERNELS):
         row, col = divmod(i, ACROSS)
         yield f"row {row + 1}, {('left', 'right')[col]}", f"`{command.replace('OUT', 'out.png')}`"
+
+
+def words() -> Rows:
+    """Give a row for each word that a map may be."""
+    yield "word", "what it is of a pixel"
+    yield from ((f"`{name}`", meaning) for name, meaning in said()["words"].items())
+
+
+def functions() -> Rows:
+    """Give a row for all else that an expression of maps may say."""
+    yield "in expressions", "what it is"
+    for kind in ("places", "operators and functions"):
+        yield from ((f"`{name}`", meaning) for name, meaning in said()[kind].items())
+
+
+def tasks() -> str:
+    """Give the commands of the gallery of maps as examples."""
+    lines = [
+        f"# {task}\nsvfilter {command.replace('OUT', 'out.png')}" for task, command in MAPS.items()
+    ]
+    return "<!-- examples -->\n```sh\n" + "\n\n".join(lines) + "\n```"
 
 
 def formats() -> Rows:
@@ -120,6 +142,8 @@ def formats() -> Rows:
 
 TABLES = {
     "gallery": gallery,
+    "words": words,
+    "functions": functions,
     "options": partial(options, None),
     **{command: partial(options, command) for command in FILTERS},
     "forms": forms,
@@ -139,12 +163,13 @@ def markdown(rows: Rows) -> str:
 
 def updated(text: str) -> str:
     """Give the README's text with its tables written anew."""
-    for name, rows in TABLES.items():
+    tables = {name: markdown(rows()) for name, rows in TABLES.items()}
+    for name, table in {**tables, "tasks": tasks()}.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         if text.count(start) != 1 or text.count(end) != 1:
             raise SystemExit(f"README.md must have one place for the table {name}")
         before, rest = text.split(start)
-        text = f"{before}{start}{markdown(rows())}\n{end}{rest.split(end)[1]}"
+        text = f"{before}{start}{table}\n{end}{rest.split(end)[1]}"
     return text
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from svfilter.cli import options, parameters
+from svfilter.cli import options, parameters, types
 from svfilter.cli.parameters import present, present_of
 from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.lens import Lens
@@ -28,20 +28,20 @@ WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
 @parameters.family(PARAMETERS)
 @click.option(
     "--depth",
-    metavar="FILE",
+    metavar="SOURCE",
     type=options.ANY_FILE,
-    help="In place of --radius, an image whose luma is the depth: --focus and --aperture make the "
-    "radius of it.",
+    help="In place of --radius, the depth, from the same sources as --radius-map: --focus and "
+    "--aperture make the radius of it.",
 )
 @click.option(
     "--focus",
-    type=options.Finite(),
+    type=types.Finite(),
     metavar="LEVEL",
     help="The depth that is sharp, as --depth has it: of integers 0 to 1.",
 )
 @click.option(
     "--aperture",
-    type=options.FiniteRange(0),
+    type=types.FiniteRange(0),
     metavar="PX",
     help="linear: the radius one unit of depth from the focus; thin: that of what is infinitely "
     "far.",
@@ -54,7 +54,7 @@ WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
 )
 @click.option(
     "--max-radius",
-    type=options.FiniteRange(0, 1000),
+    type=types.FiniteRange(0, 1000),
     metavar="PX",
     help=f"With --depth, the largest radius.  [default: {MAX_RADIUS:g}]",
 )
@@ -71,14 +71,14 @@ WITH_DEPTH = ("focus", "aperture", "depth_model", "max_radius", "occlusion")
 )
 @click.option(
     "--highlights",
-    type=options.FiniteRange(0, 1000),
+    type=types.FiniteRange(0, 1000),
     metavar="TIMES",
     help="Before it is spread, make light above --highlights-above brighter by so many times "
     "itself; with --linear, which need not be given.",
 )
 @click.option(
     "--highlights-above",
-    type=options.FiniteRange(0, 1, max_open=True),
+    type=types.FiniteRange(0, 1, max_open=True),
     metavar="LEVEL",
     help=f"Where highlights begin; full at 0.1 more.  [default: {HIGHLIGHTS_ABOVE:g}]",
 )
@@ -131,7 +131,8 @@ def _focus(options: Mapping[str, Any]) -> list[Driver]:
         raise click.UsageError(
             f"--depth and {found[0]} exclude each other: of --depth, --aperture makes the radius."
         )
-    parameters.refuse_shaping(options, "--depth gives the radius by --focus and --aperture")
+    if options["per_channel"]:
+        raise click.UsageError("--per-channel is for the pixel's own intensity, not for --depth.")
     if options["focus"] is None or options["aperture"] is None:
         raise click.UsageError("--depth needs --focus and --aperture.")
     if options["near"] and not options["occlusion"]:
@@ -152,17 +153,17 @@ def _focus(options: Mapping[str, Any]) -> list[Driver]:
             "smaller is nearer."
         )
     most = options["max_radius"]
-    return [
-        Focus(
-            "radius",
-            options["depth"],
-            focus=options["focus"],
-            aperture=options["aperture"],
-            max_radius=MAX_RADIUS if most is None else most,
-            model=options["depth_model"] or "linear",
-            near=options["near"],
-        )
-    ]
+    focus = Focus(
+        "radius",
+        parameters.level("depth", options),
+        focus=options["focus"],
+        aperture=options["aperture"],
+        max_radius=MAX_RADIUS if most is None else most,
+        model=options["depth_model"] or "linear",
+        near=options["near"],
+    )
+    parameters.check_bound(options, [focus])
+    return [focus]
 
 
 def _highlights(options: Mapping[str, Any]) -> Highlights | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from svfilter.cli import options, parameters
+from svfilter.cli import options, parameters, types
 from svfilter.cli.parameters import present, present_of
 from svfilter.cli.run import Filter, Recipe
 from svfilter.kernels.motion import Motion
@@ -36,32 +36,32 @@ REMEDIES = {
 )
 @click.option(
     "--flow-scale",
-    type=options.FiniteRange(0),
+    type=types.FiniteRange(0),
     metavar="SHARE",
     help="The share of the flow that the shutter is open for.  [default: 1]",
 )
 @click.option(
     "--max-length",
-    type=options.FiniteRange(0, 1000),
+    type=types.FiniteRange(0, 1000),
     metavar="PX",
     help="With --flow, what longer paths are cut to.  [default: none is cut]",
 )
 @click.option(
     "--spin",
-    type=options.FiniteRange(-360, 360),
+    type=types.FiniteRange(-360, 360),
     metavar="DEG",
     help="In place of --length and --angle, a turn about --centre, clockwise, along straight lines "
     "as long as the arcs.",
 )
 @click.option(
     "--zoom",
-    type=options.FiniteRange(0, min_open=True),
+    type=types.FiniteRange(0, min_open=True),
     metavar="FACTOR",
     help="Likewise, a growth about --centre: 1.1 moves what is 100 px away by 10.",
 )
 @click.option(
     "--centre",
-    type=options.Point(),
+    type=types.Point(),
     metavar="X,Y",
     help="Of --spin and --zoom, in pixels from the middle of the one at the top left.  [default: "
     "the middle of the image]",

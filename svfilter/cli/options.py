@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from svfilter.cli import types
 from svfilter.engines import ENGINES
 from svfilter.engines.base import MODES, Mode
 from svfilter.functional import NORMALISE
 from svfilter.images.formats import FORMATS
 from svfilter.images.planes import NANS
 from svfilter.images.values import BIT_DEPTHS
+from svfilter.maps.pictures import FITS
+from svfilter.maps.smoothing import LARGEST
 from svfilter.tiles import BOUNDARIES
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
-
-
-class MemorySize(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A number of bytes such as 512M or 2G."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """Turn "512M" into bytes."""
-        units = {"K": 2**10, "M": 2**20, "G": 2**30}
-        value = value.upper().removesuffix("B")
-        number, unit = value[:-1], value[-1:]
-        try:
-            size = float(number) * units[unit] if unit in units else float(value)
-        except ValueError:
-            size = math.nan
-        if not 0 < size < math.inf:
-            self.fail(f"{value!r} is no size in bytes; write it like 512M or 2G", param, ctx)
-        return int(size)
-
-
-class Finite(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A number, but neither NaN nor an infinity."""
-
-    name = "float"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Turn "1.5" into a number."""
-        number: float = click.FLOAT.convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
-
-
-class FiniteRange(click.FloatRange):
-    """The same in a range."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Refuse NaN, which compares as if it were inside, and what no range ends."""
-        Finite().convert(value, param, ctx)
-        number: float = super().convert(value, param, ctx)
-        return number
-
-
-class Point(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A place in the image such as 320,240."""
-
-    name = "point"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
-        """Turn "320,240" into numbers."""
-        try:
-            x, y = (Finite().convert(v, param, ctx) for v in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no point; write it like 320,240", param, ctx)
-        return x, y
 
 
 def together(*options: Decorator) -> Decorator:
@@ -108,12 +54,44 @@ by_channel = click.option(
 """Whether channels have kernels of their own."""
 
 shaping = together(
-    click.option("--invert", is_flag=True, help="Swap the map's 0 and 1."),
+    click.option(
+        "--map",
+        "bound",
+        multiple=True,
+        metavar="NAME=FILE",
+        help="Give an image, or FILE:CHANNEL, a name for the expressions of maps. As often as "
+        "there are names.",
+    ),
+    click.option(
+        "--map-resize",
+        type=click.Choice(FITS),
+        help="How a map of another size is fitted to INPUT.  [default: bilinear]",
+    ),
+    click.option(
+        "--map-clip",
+        type=types.Ends(),
+        metavar="LOW,HIGH",
+        help="First cut the map's levels to LOW to HIGH.",
+    ),
+    click.option(
+        "--map-smooth",
+        type=types.FiniteRange(0, LARGEST),
+        metavar="PX",
+        help="Then blur the map by a Gaussian of this sigma.",
+    ),
+    click.option(
+        "--map-range",
+        type=types.Ends(percent=True),
+        metavar="LOW,HIGH",
+        help="Then stretch it: LOW becomes 0, HIGH 1, and what is beyond them too. Levels, or "
+        "percentiles of the whole map such as 1%,99%; 0%,100% are its least and its largest.",
+    ),
+    click.option("--invert", is_flag=True, help="Then swap the map's 0 and 1."),
     click.option(
         "--map-gamma",
-        type=FiniteRange(0, 100, min_open=True),
+        type=types.FiniteRange(0, 100, min_open=True),
         metavar="POWER",
-        help="Raise the map (after --invert) to this power.  [default: 1]",
+        help="At last raise the map to this power.  [default: 1]",
     ),
 )
 """How a map's levels are changed before they become values: the same for all maps."""
@@ -196,6 +174,13 @@ writing = together(
         "95]",
     ),
     click.option("--strip", is_flag=True, help="Write no metadata but the colour profile."),
+    click.option(
+        "--show-map",
+        is_flag=True,
+        help="Write what drives the kernels in place of what they make of INPUT: a channel for "
+        "each parameter that varies. Floats are its values, integers 0 at its least and full at "
+        "its largest.",
+    ),
 )
 """How the result is written."""
 
@@ -218,7 +203,7 @@ computing = together(
     ),
     click.option(
         "--tolerance",
-        type=FiniteRange(0, 1),
+        type=types.FiniteRange(0, 1),
         metavar="SHARE",
         help="The largest error allowed, as a share of the image's range, before rounding.  "
         "[default: 0.5/255 for 8 bits, else 0.00025]",
@@ -245,7 +230,7 @@ computing = together(
     ),
     click.option(
         "--memory",
-        type=MemorySize(),
+        type=types.MemorySize(),
         help="What the whole process may use, such as 512M.  [default: half of what is free]",
     ),
     click.option(

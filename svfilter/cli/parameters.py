@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -10,14 +11,25 @@ from typing import Any
 import click
 
 from svfilter.cli.options import ANY_FILE, Decorator, together
+from svfilter.errors import InvalidArgument
 from svfilter.kernels.base import Family, Parameter
-from svfilter.maps import INTENSITY, Driver, Ramp
+from svfilter.maps import INTENSITY, Channel, Driver, EachChannel, Ramp, Shaped, Shaping
+from svfilter.maps.levels import Level
+from svfilter.maps.written import bind, read_source
 
 Parameters = Mapping[str, Parameter]
 Shapes = Mapping[str, Parameters]
 """The parameters of each shape that a command knows, by its name."""
 
 ENDS = ("", "_min", "_map")
+SHAPING = {
+    "map_clip": "clip",
+    "map_smooth": "smooth",
+    "map_range": "stretch",
+    "invert": "invert",
+    "map_gamma": "gamma",
+}
+"""The field of `Shaping` of each option."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +120,8 @@ def _options(shapes: Shapes, name: str, model: str) -> Iterator[Decorator]:
     )
     drives = f"What drives {option[2:]} from {option}-min (map 0) to {option} (map 1)"
     kinds = (
-        "an image file by its luma, or without SOURCE the pixel's own intensity. Before INPUT "
-        f"write {option}-map=SOURCE."
+        "an image file, a channel, or an expression of some (see svfilter maps); without SOURCE "
+        f"the pixel's own intensity. Before INPUT write {option}-map=SOURCE."
     )
     yield click.option(
         f"{option}-map",
@@ -161,13 +173,62 @@ def drivers(
         _check(parameters[name], f"{name}_min", options)
     _check_painted(options, painted)
     _check_shaping(options, names, painted)
-    return [_ramp(parameters[name], options, painted) for name in names]
+    found: list[Driver] = [_ramp(parameters[name], options, painted) for name in names]
+    check_bound(options, found)
+    return found
 
 
 def refuse_shaping(options: Mapping[str, Any], reason: str) -> None:
     """Refuse the options that shape maps, where there are none to shape."""
-    if found := present(options, "per_channel", "invert", "map_gamma"):
+    if found := _shaped(options):
         raise click.UsageError(f"{found[0]} is for maps, but {reason}.")
+
+
+def _shaped(options: Mapping[str, Any]) -> list[str]:
+    """Give the options for maps that were given."""
+    given = [flag("map")] if options["bound"] else []
+    return given + present(options, "per_channel", "map_resize", *SHAPING)
+
+
+def level(name: str, options: Mapping[str, Any]) -> Level:
+    """Give the level that an option names, shaped as the others say.
+
+    Raises:
+        BadParameter: it is no file, channel or expression, or cannot be shaped so.
+    """
+    fit = options["map_resize"] or "bilinear"
+    with _blaming("map"):
+        bound = dict(bind(text, fit) for text in options["bound"])
+    with _blaming(name):
+        source = read_source(options[name], bound, fit)
+    return _shape(source, options)
+
+
+def _shape(source: Level, options: Mapping[str, Any]) -> Level:
+    given = {field: options[name] for name, field in SHAPING.items() if options[name] is not None}
+    for name, field in SHAPING.items():
+        if field in given:
+            with _blaming(name):
+                Shaped(source, Shaping(**{field: given[field]}))
+    shaping = Shaping(**given)
+    return source if shaping == Shaping() else Shaped(source, shaping)
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Say which option was wrong."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise click.BadParameter(str(error), param_hint=f"'{flag(name)}'") from error
+
+
+def check_bound(options: Mapping[str, Any], drivers: Sequence[Driver]) -> None:
+    """Refuse names that no expression has."""
+    read = {source for driver in drivers for source in driver.sources}
+    for name, source in (bind(text) for text in options["bound"]):
+        if not read.intersection(source.sources):
+            raise click.UsageError(f"--map {name}=... is not used: no expression has {name}.")
 
 
 def _check(parameter: Parameter, name: str, options: Mapping[str, Any]) -> None:
@@ -191,9 +252,8 @@ def _check_shaping(options: Mapping[str, Any], names: list[str], painted: Painte
     extra = [] if painted is None else [painted.option]
     driven = [f"{name}_map" for name in names] + extra
     sources = [options[name] for name in driven if options[name] is not None]
-    for found in present(options, "invert", "per_channel", "map_gamma"):
-        if not sources:
-            raise click.UsageError(f"{found} needs {either([flag(name) for name in driven])}.")
+    if not sources and (found := _shaped(options)):
+        raise click.UsageError(f"{found[0]} needs {either([flag(name) for name in driven])}.")
     for name in names:
         channels = MappingProxyType({}) if painted is None else painted.channels
         own = [f"{name}_map", *(extra if name in channels else [])]
@@ -203,15 +263,15 @@ def _check_shaping(options: Mapping[str, Any], names: list[str], painted: Painte
     if options.get("per_channel") and INTENSITY not in sources:
         raise click.UsageError(
             "--per-channel is for the pixel's own intensity, but "
-            f"{present(options, *driven)[0]} is an image."
+            f"{present(options, *driven)[0]} is something else."
         )
 
 
 def _ramp(parameter: Parameter, options: Mapping[str, Any], painted: Painted | None) -> Ramp:
-    name, channel = parameter.name, None
+    name, painting = parameter.name, None
     high, low, source = (options[name + end] for end in ENDS)
     if painted is not None and present(options, painted.option) and name in painted.channels:
-        source, channel = options[painted.option], painted.channels[name]
+        painting = source = options[painted.option]
     neither = high is None and low is None
     high = parameter.default if high is None else high
     low = _least(parameter) if low is None else low
@@ -220,18 +280,18 @@ def _ramp(parameter: Parameter, options: Mapping[str, Any], painted: Painted | N
             f"{flag(name)}-min {low:g} is larger than {flag(name)} {high:g}; to swap the ends of "
             "the map, use --invert."
         )
-    if source is not None and channel is None and neither and low == high:
+    if source is not None and painting is None and neither and low == high:
         raise click.UsageError(
             f"{flag(name)}-map drives {flag(name)} from {low:g} to {high:g}: give {flag(name)}, "
             "the value where the map is 1."
         )
-    return Ramp(
-        name,
-        high=high,
-        low=high if source is None else low,
-        source=source,
-        per_channel=source == INTENSITY and bool(options.get("per_channel")),
-        invert=options["invert"],
-        gamma=1.0 if options["map_gamma"] is None else options["map_gamma"],
-        channel=channel,
-    )
+    if source is None:
+        return Ramp(name, high)
+    if source == INTENSITY and options.get("per_channel"):
+        return Ramp(name, high, low, _shape(EachChannel(), options))
+    if painting is None:
+        return Ramp(name, high, low, level(f"{name}_map", options))
+    assert painted is not None
+    fit = options["map_resize"] or "bilinear"
+    channel = Channel(painting, painted.channels[name], fit)
+    return Ramp(name, high, low, _shape(channel, options))

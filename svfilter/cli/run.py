@@ -17,7 +17,9 @@ from svfilter.kernels.base import Family
 from svfilter.maps import INTENSITY, Driver
 
 if TYPE_CHECKING:
+    from svfilter.images.storing import Output
     from svfilter.pipeline import Report
+    from svfilter.request import Request
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Filter(click.Command):
         check_talking(given)
         with warnings_on_stderr(quiet=given["quiet"]):
             recipe: Recipe = super().invoke(ctx)
-            _filter(recipe, given)
+            (_chart if given["show_map"] else _filter)(recipe, given)
 
 
 def check_talking(options: Mapping[str, Any]) -> None:
@@ -81,12 +83,10 @@ def _filter(recipe: Recipe, options: Mapping[str, Any]) -> None:
     source, target = files_of(options)
     quiet = options["quiet"]
     passed = ("engine", "verify", "device", "memory", "jobs", "tile", "linear", "nan", "max_pixels")
-    written = ("format", "bit_depth", "dither", "compression", "quality", "strip")
-    from svfilter.images.storing import Output
     from svfilter.pipeline import filter_file
 
     arguments = {name: options[name] for name in passed} | asked(recipe, options)
-    with _progress_bar(source, quiet=quiet) as progress, remedying(recipe):
+    with progress_bar(source, quiet=quiet) as progress, remedying(recipe):
         report = filter_file(
             source,
             target,
@@ -94,12 +94,58 @@ def _filter(recipe: Recipe, options: Mapping[str, Any]) -> None:
             recipe.drivers,
             tolerance=_tolerance(options),
             page=page_of(options),
-            output=Output(**{name: options[name] for name in written}),
+            output=_output(options),
             progress=progress,
             **arguments,
         )
     if not quiet:
         _tell(report, verbose=options["verbose"])
+
+
+def _output(options: Mapping[str, Any]) -> Output:
+    from svfilter.images.storing import Output
+
+    written = ("format", "bit_depth", "dither", "compression", "quality", "strip")
+    return Output(**{name: options[name] for name in written})
+
+
+def request_of(recipe: Recipe, options: Mapping[str, Any]) -> Request:
+    """Give what INPUT would be filtered with, to look at its kernels alone."""
+    from svfilter.request import Request
+
+    # The oracle is there for all kernels; it is asked for their guide, and computes nothing.
+    return Request(
+        recipe.family,
+        tuple(recipe.drivers),
+        engine="reference",
+        verify=options["verify"],
+        **{name: options[name] for name in ("memory", "jobs")},
+        **asked(recipe, options),
+    )
+
+
+def _chart(recipe: Recipe, options: Mapping[str, Any]) -> None:
+    """Write the map of INPUT's kernels into OUTPUT."""
+    source, target = files_of(options)
+    from svfilter.looking.mapping import write_map
+
+    quiet = options["quiet"]
+    with progress_bar(source, quiet=quiet) as progress, remedying(recipe):
+        spans, scaled = write_map(
+            request_of(recipe, options),
+            source,
+            target,
+            page=page_of(options),
+            output=_output(options),
+            max_pixels=options["max_pixels"],
+            progress=progress,
+        )
+    if quiet:
+        return
+    for name, (low, high) in spans.items():
+        unit = recipe.family.parameters()[name.partition("[")[0]].unit
+        ends = f"black is {low:g}, white {high:g} {unit}" if scaled else f"in {unit}"
+        click.echo(f"svfilter: the map of {name}: {ends}", err=True)
 
 
 def page_of(options: Mapping[str, Any]) -> int | None:
@@ -170,7 +216,7 @@ def files_of(options: Mapping[str, Any]) -> tuple[str, str]:
 
 
 @contextmanager
-def _progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal once the work has taken a second."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total: None

@@ -34,6 +34,7 @@ class Source:
         self.name = shown(source)
         self._path: str | None = None
         self._temporary: str | None = None
+        self._copy: BinaryIO | None = None
         self.folder = source != STREAM and os.path.isdir(source)  # noqa: PTH112  (any name will do)
         """Whether it is a folder, as some arrays are."""
         if self.folder:
@@ -75,8 +76,17 @@ class Source:
                     f"{self.name}: cannot be copied to {self._temporary}, where it must be to be "
                     f"read: {why(error)}"
                 ) from error
+            if self._path is None:
+                self._close_stream()
+                self.stream = self._copy = path.open("rb")
             self._path = str(path)
         return self._path
+
+    def again(self) -> Source:
+        """Give the same input once more from its beginning."""
+        source = Source(self.path())
+        source.name = self.name
+        return source
 
     @property
     def size(self) -> int | None:
@@ -97,10 +107,13 @@ class Source:
 
     def close(self) -> None:
         """Let go of it."""
-        if not self.folder and self.name != "stdin":
-            self.stream.close()
+        self._close_stream()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _close_stream(self) -> None:
+        if not self.folder and (self.stream is self._copy or self.name != "stdin"):
+            self.stream.close()
 
 
 def is_array(folder: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.images.formats import FORMATS, WORDS, Format
@@ -16,11 +16,30 @@ from svfilter.images.values import output_dtype
 if TYPE_CHECKING:
     import numpy as np
 
-    from svfilter.images.layout import Layout
-    from svfilter.images.reading import ImageReader
+    from svfilter.images.layout import Layout, Storage
 
 _MISSED = ("icc_profile", "exif", "xmp", "iptc", "comments")
 """What a user is told of when a format cannot hold it."""
+
+
+class Like(Protocol):
+    """What is known of an image before it is written; one that is read is such."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def layout(self) -> Layout:
+        """What its pixels are."""
+
+    @property
+    def storage(self) -> Storage:
+        """How a file keeps them."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """What else is said of it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +59,7 @@ class Output:
     """Whether to write no metadata but the colour profile."""
 
 
-def format_name(target: str, format: str | None, like: ImageReader) -> str:
+def format_name(target: str, format: str | None, like: Like) -> str:
     """Choose the format: the one asked for, or by the suffix, or for stdout that of the image."""
     if format is not None:
         if format not in FORMATS:
@@ -111,7 +130,7 @@ def _next_best(holds: Format, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return max(able, key=lambda other: other.itemsize, default=dtype)
 
 
-def storage_options(name: str, like: ImageReader, output: Output, pages: int) -> dict[str, Any]:
+def storage_options(name: str, like: Like, output: Output, pages: int) -> dict[str, Any]:
     """Give how to store it: as the image was in the same format, but for what is asked."""
     native = like.storage.format == name
     options = dict(like.storage.options) if native else {}

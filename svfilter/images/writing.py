@@ -13,6 +13,7 @@ from svfilter.errors import ImageWriteError, InvalidArgument, SvfilterError, Svf
 from svfilter.images.formats import FORMATS
 from svfilter.images.opening import naming_warnings
 from svfilter.images.storing import (
+    Like,
     Output,
     carried,
     check_options,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from svfilter.images.encoders.base import Encoder
     from svfilter.images.layout import Alpha, Layout
-    from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Array
     from svfilter.tiles import Window
 
@@ -58,7 +58,7 @@ class ImageWriter:
         """Bytes that the encoder holds."""
         return self._encoder.memory
 
-    def begin(self, like: ImageReader) -> None:
+    def begin(self, like: Like) -> None:
         """Start an image like another, which is the next page if there was one before."""
         output, name = self._output, self._name
         layout = self.layout = stored_as(self.target, name, like.layout, output.bit_depth)
@@ -173,7 +173,7 @@ class ImageWriter:
 
 def create_image(
     target: str,
-    like: ImageReader,
+    like: Like,
     *,
     inputs: list[str],
     pages: list[int] | None = None,

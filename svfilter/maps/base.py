@@ -34,6 +34,11 @@ class Driver(ABC):
         """The names of the files that it reads."""
         return ()
 
+    @property
+    def rereads_image(self) -> bool:
+        """Whether it reads the image that is filtered once before."""
+        return False
+
     @abstractmethod
     def open(self, image: ImageReader, sources: Sources) -> Opened:
         """Open what it reads, for an image that will be filtered.
@@ -55,6 +60,8 @@ class Opened(ABC):
     """What each parameter may be at any pixel; known before pixels are filtered."""
     per_channel: bool = False
     """Whether it gives a value for each of the image's channels."""
+    margin: int = 0
+    """How far around a window pixels are read."""
     row_bytes: int = 0
     """Bytes that are held for each row of the image,"""
     fixed_bytes: int = 0
@@ -73,6 +80,9 @@ class Opened(ABC):
 
     def let_go(self, row: int) -> None:  # noqa: B027  (nothing is held)
         """Forget what only windows above a row would need."""
+
+    def end(self) -> None:  # noqa: B027  (nothing is odd)
+        """Warn of what is odd, now that all of the image was read."""
 
 
 def single(value: float) -> float:

@@ -14,7 +14,7 @@ from svfilter.images.sources import why
 from svfilter.kernels.stored import Basis, Codebook, Dense, Grid
 from svfilter.kernels.stored.bank import Bank
 from svfilter.maps.arrays import load_arrays, refuse_stream
-from svfilter.maps.levels import Pick
+from svfilter.maps.channels import Pick
 from svfilter.maps.stored import ROUNDING, Indices, Nodes, Planes
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _text(name: str) -> Array:
 def _picture(name: str) -> Array:
     """Give an image's luma divided by its sum, in float64."""
     with open_image(name) as image:
-        pick = Pick(bounded=False)
+        pick = Pick()
         pick.check(image)
         luma = pick.read(image, image.whole)[0].astype("float64")
     total = float(luma.sum())

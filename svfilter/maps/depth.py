@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from svfilter.errors import InvalidArgument
 from svfilter.maps.base import Driver, Opened, Span, check_number, single
-from svfilter.maps.levels import INTENSITY, Levels, Pick, open_levels
+from svfilter.maps.levels import Level, Levels, Range
 
 if TYPE_CHECKING:
-    from svfilter.images.layout import Layout
     from svfilter.images.reading import ImageReader
     from svfilter.kernels.base import Array
     from svfilter.maps.sources import Sources
@@ -27,9 +26,8 @@ class Focus(Driver):
         linear:  R = min(max_radius, aperture · |z − focus|)
         thin:    R = min(max_radius, aperture · |1 − focus / z|)
 
-    where z is the level of the depth map at the pixel: luma or a channel, in 0..1 of an image of
-    integers; of floats the file's own values, of any finite range. A map of another size is
-    resized.
+    where z is the level of the depth map at the pixel, in 0..1 of an image of integers; of floats
+    the file's own values, of any finite range.
 
     `linear` is for disparity (a constant times 1 / distance, for which it is what a thin lens
     does) and for painted maps. `thin` is for distances z > 0 from the lens, in any unit: there
@@ -37,14 +35,13 @@ class Focus(Driver):
 
     Args:
         parameter: the radius's name in the family.
-        source: the name of a file, or INTENSITY.
+        level: where z comes from.
         focus: the level that is sharp; above 0 for `thin`.
         aperture: pixels for each unit of the level, or for `thin` pixels; 0 or more.
         max_radius: the largest radius in pixels, 0 or more.
         model: one of MODELS.
         near: whether the larger ("white") or the smaller ("black") level is nearer; default white
             for `linear`; for `thin` it is always black. The radius does not depend on it.
-        channel: "r", "g", "b" or "a" in place of luma.
 
     Source: Potmesil and Chakravarty, A Lens and Aperture Camera Model for Synthetic Image
         Generation, SIGGRAPH 1981, doi:10.1145/800224.806818: a lens of focal length f and diameter
@@ -52,13 +49,12 @@ class Focus(Driver):
     """
 
     parameter: str
-    source: str
+    level: Level
     focus: float
     aperture: float
     max_radius: float
     model: str = "linear"
     near: str | None = None
-    channel: str | None = None
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -86,8 +82,13 @@ class Focus(Driver):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The depth map."""
-        return () if self.source == INTENSITY else (self.source,)
+        """The files that the depth map is of."""
+        return self.level.sources
+
+    @property
+    def rereads_image(self) -> bool:
+        """Whether the depth is of the image, and needs all of it before."""
+        return self.level.own and self.level.rereads
 
     @property
     def larger_is_nearer(self) -> bool:
@@ -98,22 +99,20 @@ class Focus(Driver):
         """Open the depth map.
 
         Raises:
-            InvalidArgument: luma is not defined for its channels, or it has no such channel.
-                (Levels that are not finite, or for a thin lens not above 0, are found when they
-                are read.)
+            InvalidArgument: there is no such level. (Those that are not finite, or for a thin lens
+                not above 0, are found when they are read.)
             ImageReadError: it cannot be read.
         """
-        pick = Pick(self.channel, bounded=False)
-        levels = open_levels(self.source, pick, image, sources)
-        return _OpenedFocus(self, levels)
+        return _OpenedFocus(self, self.level.open(image, sources))
 
 
 class _OpenedFocus(Opened):
     """The radii of an image."""
 
     def __init__(self, focus: Focus, levels: Levels) -> None:
-        self._focus, self._levels = focus, levels
-        self.spans = {focus.parameter: (0.0, _largest(focus, levels.layout))}
+        self._focus, self._levels, self._seen = focus, levels, Range()
+        self.spans = {focus.parameter: (0.0, _largest(focus, levels.span))}
+        self.margin = levels.margin
         self.row_bytes, self.fixed_bytes = levels.row_bytes, levels.fixed_bytes
 
     def read(self, window: Window) -> dict[str, Array | float]:
@@ -142,9 +141,10 @@ class _OpenedFocus(Opened):
 
     def _read_levels(self, window: Window) -> Array:
         z = self._levels.read(window)
+        self._seen.add(z)
         if self._focus.model == "thin" and not (least := float(z.min())) > 0:
             raise InvalidArgument(
-                f"{self._focus.source}: a thin lens needs distances above 0, but these begin at "
+                f"{self._levels.name}: a thin lens needs distances above 0, but these begin at "
                 f"{least:g}; for disparity or a painted map take the linear model"
             )
         return z
@@ -153,10 +153,15 @@ class _OpenedFocus(Opened):
         """Forget what only windows above a row would need."""
         self._levels.let_go(row)
 
+    def end(self) -> None:
+        """Warn of a file's depth that is the same at every pixel."""
+        if self._focus.sources:
+            self._seen.warn_if_constant(self._levels.name)
 
-def _largest(focus: Focus, layout: Layout) -> float:
+
+def _largest(focus: Focus, span: Span | None) -> float:
     """Give the largest radius, as far as it is known before the levels are."""
     largest = focus.max_radius
-    if focus.model == "linear" and layout.dtype.kind == "u":  # levels are 0 to 1
-        largest = min(largest, focus.aperture * max(abs(focus.focus), abs(1 - focus.focus)))
+    if focus.model == "linear" and span is not None:
+        largest = min(largest, focus.aperture * max(abs(end - focus.focus) for end in span))
     return single(largest)

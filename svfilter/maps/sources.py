@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 class Sources:
     """Opens images by their names; whoever made it closes it."""
 
-    def __init__(self, open_image: Callable[[str], ImageReader]) -> None:
-        self._open_image = open_image
+    def __init__(
+        self,
+        open_image: Callable[[str], ImageReader],
+        image_again: Callable[[], AbstractContextManager[ImageReader]],
+        jobs: int | None = None,
+    ) -> None:
+        """Open nothing.
+
+        Args:
+            open_image: opens an image by its name.
+            image_again: opens the image that is filtered once more, to read it from the top.
+            jobs: threads, as in `filter_image`.
+        """
+        self._open_image, self.image_again, self.jobs = open_image, image_again, jobs
         self._opened = ExitStack()
         self._shared: dict[str, _Shared] = {}
 
@@ -28,6 +40,15 @@ class Sources:
     def again(self, name: str) -> ImageReader:
         """Open an image once more, to read it from the top; whoever asked for it closes it."""
         return self._open_image(name)
+
+    @contextmanager
+    def afresh(self) -> Iterator[Sources]:
+        """Give the same with nothing open, to read all of it once more from the top."""
+        again = Sources(self._open_image, self.image_again, self.jobs)
+        try:
+            yield again
+        finally:
+            again.close()
 
     def row_bytes(self, height: int) -> int:
         """Give the bytes of all their rows that belong to one row of an image of that height."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from svfilter.maps.base import Driver, Opened, Span
@@ -22,6 +23,9 @@ class Maps(Opened):
         drivers: Sequence[Driver],
         image: ImageReader,
         open_image: Callable[[str], ImageReader],
+        image_again: Callable[[], AbstractContextManager[ImageReader]] | None = None,
+        *,
+        jobs: int | None = None,
     ) -> None:
         """Open them.
 
@@ -29,8 +33,11 @@ class Maps(Opened):
             drivers: each gives other parameters.
             image: what will be filtered.
             open_image: opens a source by its name; it is closed when this is left.
+            image_again: opens the image once more, to read it from the top; default by its name.
+            jobs: threads, as in `filter_image`.
         """
-        self._sources = Sources(open_image)
+        again = image_again or (lambda: open_image(image.name))
+        self._sources = Sources(open_image, again, jobs)
         try:
             self.opened = [driver.open(image, self._sources) for driver in drivers]
         except BaseException:
@@ -40,6 +47,7 @@ class Maps(Opened):
         for opened in self.opened:
             self.spans |= opened.spans
         self.per_channel = any(opened.per_channel for opened in self.opened)
+        self.margin = max(opened.margin for opened in self.opened) if self.opened else 0
         held = sum(opened.row_bytes for opened in self.opened)
         self.row_bytes = held + self._sources.row_bytes(image.height)
         held = sum(opened.fixed_bytes for opened in self.opened)
@@ -61,6 +69,11 @@ class Maps(Opened):
         """Forget what only windows above a row would need."""
         for opened in self.opened:
             opened.let_go(row)
+
+    def end(self) -> None:
+        """Warn of what is odd, now that all of the image was read."""
+        for opened in self.opened:
+            opened.end()
 
     def __enter__(self) -> Maps:
         """Begin."""

@@ -28,7 +28,7 @@ from svfilter import devices, pipeline
 from svfilter.errors import ImageWriteError, SvfilterError, SvfilterWarning
 from svfilter.images.reading import ImageReader
 from svfilter.kernels.gaussian import Gaussian
-from svfilter.maps import Ramp
+from svfilter.maps import Channel, Ramp
 
 from . import faults
 from .cases import Case, case, sound
@@ -152,7 +152,7 @@ class Worker:
         name, target, other = names
         spec = Ramp("sigma", high=one.sigma)
         if one.is_map:
-            spec = Ramp("sigma", high=one.sigma or 0.5, source=name)
+            spec = Ramp("sigma", high=one.sigma or 0.5, level=Channel(name))
         memory = devices.process_memory() + ALLOWANCE
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
         self.end = time.monotonic() + _LONG
