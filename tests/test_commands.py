@@ -552,7 +552,7 @@ def test_what_means_nothing_is_refused_by_name(command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("lens --depth in.png new.png", "--depth took 'in.png' as its FILE"),
+        ("lens --depth in.png new.png", "--depth took 'in.png' as its SOURCE"),
         ("motion in.png --flow new.png", "--flow took 'new.png' as its FILE"),
         ("smooth --guide in.png new.png", "--guide took 'in.png' as its FILE"),
         ("blur --radius-map in.png new.png --shape box", "--radius-map=SOURCE"),

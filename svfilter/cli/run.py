@@ -41,6 +41,7 @@ class Filter(click.Command):
         """Ask for the recipe, and filter."""
         given = ctx.params
         check_talking(given)
+        files_of(given)
         with warnings_on_stderr(quiet=given["quiet"]):
             recipe: Recipe = super().invoke(ctx)
             (_chart if given["show_map"] else _filter)(recipe, given)

@@ -104,8 +104,8 @@ class Drawing(click.Command):
         if given["at"] is not None and given["input"] is not None and given["output"] is None:
             ctx.params["output"] = STREAM  # for a filter one must be named
         with warnings_on_stderr(quiet=given["quiet"]):
-            recipe: Recipe = super().invoke(ctx)
             files_of(ctx.params)
+            recipe: Recipe = super().invoke(ctx)
             with remedying(recipe):
                 _draw(recipe, given, _written(ctx))
 
