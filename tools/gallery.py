@@ -46,7 +46,7 @@ MAPS = {
     f"--map balls={MATTES}:r",
 }
 """What makes the panels of the maps, and what they show."""
-SHOW = f"show lens {SCENE} OUT --depth {DEPTH} --focus 0.2 --aperture 20"
+SHOW = f"show motion {COFFEE} OUT --zoom 1.15 --centre 275,190"
 
 
 def main() -> None:

@@ -134,12 +134,14 @@ _GENERATORS = (
         "linear",
         {"x": 0.5, "y": 0.5, "angle": 0, "width": 0.1, "feather": 0.4},
         "0 in a band of that width through (x, y), along an angle in degrees clockwise from the "
-        "right; beside it rising straight to 1 over feather",
+        "right; beside it rising straight to 1 over feather. Width and feather are shares of the "
+        "image's shorter side",
     ),
     Generator(
         "radial",
         {"x": 0.5, "y": 0.5, "radius": 0.2, "feather": 0.4},
-        "0 in a disc of that radius about (x, y); around it rising straight to 1 over feather",
+        "0 in a disc of that radius about (x, y); around it rising straight to 1 over feather, "
+        "both in shares of the image's shorter side",
     ),
 )
 GENERATORS = {generator.name: generator for generator in _GENERATORS}
