@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from svfilter.looking.shrinking import Shrinking
+from svfilter.maps.channels import light
 
 if TYPE_CHECKING:
     from svfilter.images.layout import Layout
@@ -20,8 +21,7 @@ _SHARE = 1.0
 class Appearance:
     """Takes an image's rows and ends with how it looks.
 
-    Colours are shown as they are encoded. Of inks each takes away its share, r = (1 - c)(1 - k);
-    of bands it is the mean.
+    Colours are shown as they are encoded; of bands it is their mean.
     """
 
     def __init__(self, layout: Layout, picture: tuple[int, int]) -> None:
@@ -38,9 +38,8 @@ class Appearance:
         layout = self._layout
         colours = pixels[: layout.colours]
         with np.errstate(all="ignore"):  # what is not finite is seen at the end
-            if layout.colour == "cmyk":
-                colours = (1 - colours[:3]) * (1 - colours[3])
-            elif layout.colour == "bands":
+            colours = light(colours, layout)
+            if layout.colour == "bands":
                 colours = colours.mean(axis=0, keepdims=True, dtype=np.float64)
             if layout.alpha == "straight":
                 colours = colours * pixels[-1]

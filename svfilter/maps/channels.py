@@ -104,14 +104,14 @@ class Pick:
                 weighted = layout.alpha == "straight"
             else:
                 make, kind = _MADE[channel]
-                level = make(colours(pixels[: layout.colours], layout))
+                level = make(light(pixels[: layout.colours], layout))
                 weighted = layout.alpha == kind or (kind == "any" and bool(layout.alpha))
             return level * pixels[-1] if weighted else level
 
 
-def colours(pixels: Array, layout: Layout) -> Array:
-    """Give the colours [n, h, w] of an image as light: inks by the plainest of conversions."""
-    if layout.colour == "cmyk":  # each ink takes away its share
+def light(pixels: Array, layout: Layout) -> Array:
+    """Give the colours [n, h, w] of an image: of inks what they leave, r = (1 − c)(1 − k)."""
+    if layout.colour == "cmyk":
         return (1 - pixels[:3]) * (1 - pixels[3])
     return pixels
 
