@@ -71,6 +71,10 @@ def blur(**given: Any) -> Recipe:
           by the pixel's own intensity: black stays sharp, white gets sigma 8
       svfilter blur in.png out.png --sigma-map depth.png --sigma 12 --sigma-min 1
           by a depth map: sigma 1 where it is black, 12 where it is white
+      svfilter blur in.png out.png --sigma 12 --sigma-map "linear(y=0.6, width=0.2)"
+          tilt-shift: sharp in a band, more and more blurred above and below it
+      svfilter blur in.png out.png --sigma-map "d*(1-m)" --map d=depth.png --map m=mask.png
+          by a depth map, but not where a mask is white
       svfilter blur in.png out.png --sigma 3
           the same blur everywhere
       svfilter blur in.png out.png --shape box --radius 5 --radius-map

@@ -34,6 +34,8 @@ def sharpen(**given: Any) -> Recipe:
           the same everywhere; what differs by less than 2 % is noise, and left alone
       svfilter sharpen in.png out.png --amount 3 --amount-map depth.png --invert
           more where the map is dark
+      svfilter sharpen in.png out.png --amount 3 --amount-map edges --map-range 0.02,0.2
+          edges only
     """  # noqa: D301  (\b tells click to keep the lines)
     maps = parameters.drivers(PARAMETERS, given)
     return Recipe(UnsharpMask, maps, {"constants": parameters.constants(PARAMETERS, given)})

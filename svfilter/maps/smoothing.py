@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from svfilter.kernels.base import Array
     from svfilter.tiles import Window
 
-LARGEST = 64.0
+LARGEST = 64
 """Pixels: the largest sigma, and the largest of the engine that is fastest."""
 TOLERANCE = 2.5e-4
 """How far a smoothed level may be off, as a share of the levels' range."""
