@@ -68,7 +68,7 @@ def share(memory: int, needs: Needs, tile: int | None = None) -> Cut:
         taken = _taken(needs, rows, cols)
         if taken + LEAST_ENGINE > memory:
             continue
-        around = 2 * needs.margin
+        around = 2 * (needs.margin + needs.beside)
         work = (rows + around) * (cols + around) / (rows * cols)
         if best is None or work < best[0]:
             best = work, rows, cols, memory - taken
@@ -77,7 +77,7 @@ def share(memory: int, needs: Needs, tile: int | None = None) -> Cut:
         raise InvalidArgument(
             f"--memory must be larger by {math.ceil((least - memory) / 2**20)}M for an image "
             f"{needs.width} pixels wide and kernels that reach {needs.margin} pixels; or take "
-            "smaller kernels"
+            f"smaller kernels{', or less of --map-smooth' if needs.beside else ''}"
         )
     _, rows, cols, left = best
     return Cut(rows, cols, rows, min(left, MOST_ENGINE))

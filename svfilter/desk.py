@@ -11,7 +11,7 @@ from svfilter import devices
 from svfilter.budget import RESERVE
 from svfilter.errors import InvalidArgument
 from svfilter.images.reading import ImageReader, open_image
-from svfilter.images.sources import STREAM, Source
+from svfilter.images.sources import STREAM, Source, is_pipe, shown
 from svfilter.maps import Maps
 from svfilter.page import Page, open_guide
 
@@ -53,7 +53,17 @@ class Desk:
                 self._source.path()  # a pipe is copied to a file
             self.image = opened.enter_context(self._open(self._source, page=page or 0))
             self.pages = _pages(self.image, page)
+            self._check_pipes()
             self._opened = opened.pop_all()
+
+    def _check_pipes(self) -> None:
+        """Refuse to read for each of several pages what can be read once only."""
+        pipes = [name for name in self._asked.sources if is_pipe(name)]
+        if pipes and len(self.pages) > 1:
+            raise InvalidArgument(
+                f"{self.image.name}: holds {len(self.pages)} pages, but {shown(pipes[0])} can be "
+                "read once only; choose one with --page, or put what is piped in into a file"
+            )
 
     @contextmanager
     def open_page(self, number: int) -> Iterator[Page]:
@@ -68,6 +78,7 @@ class Desk:
                 self._open,
                 partial(self._again, number),
                 jobs=self._asked.jobs,
+                boundary=self._asked.boundary,
             )
             opened.enter_context(maps)
             guide = open_guide(

@@ -149,7 +149,7 @@ def _filter_page(page: Page, writer: ImageWriter, progress: Callable[[int, int],
     image.begin(cut.ahead * image.layout.row_bytes)
     loses = writer.layout == image.layout and _rounds(image.layout, page.curve)
     loses = loses and asked.mode == "gather"  # to scatter, a pixel receives whatever its kernel
-    kept = margin if asked.mode == "scatter" else 0
+    kept = margin + 1 if asked.mode == "scatter" else 0  # as far as `Work.given` looks
 
     def gathered() -> Iterator[tuple[Window, KernelField | None, Given]]:
         for window in plan(image.height, image.width, cut.rows, cut.cols):
@@ -167,7 +167,7 @@ def _filter_page(page: Page, writer: ImageWriter, progress: Callable[[int, int],
         writer.write(window, page.planes.restore(result, window, finish), stored)
         if window.col_off + window.width == image.width:
             bottom = window.row_off + window.height
-            image.let_go(bottom - margin - page.maps.margin)
+            image.let_go(bottom - max(margin, kept) - page.maps.margin)
             if page.guide:
                 page.guide.let_go(bottom - margin)
             progress(bottom * image.width, image.height * image.width)

@@ -18,7 +18,7 @@ from svfilter.budget import Needs, _taken
 from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.images import reading, resizing
 from svfilter.images.reading import ImageReader, open_image
-from svfilter.maps import Channel, Driver, EachChannel, Focus, Maps, Percent, Ramp, Shaped, Shaping
+from svfilter.maps import Channel, EachChannel, Focus, Maps, Percent, Ramp, Shaped, Shaping
 from svfilter.maps.channels import is_channel
 from svfilter.maps.extremes import levels_at
 from svfilter.maps.levels import Level, Levels
@@ -459,106 +459,20 @@ def test_what_is_odd_is_warned_of_once_though_the_map_is_read_twice(tmp_path: Pa
     assert "map.png: the map of 2 x 2 pixels is resized" in told
 
 
-def made_of(kind: str, name: str) -> list[Driver]:
-    """Give drivers that read a file in one way or another."""
-    file = Channel(name)
-    level = {
-        "nearest": Channel(name, fit="nearest"),
-        "shaped": Shaped(file, Shaping(clip=(0, 1), stretch=(0, 1), invert=True)),
-        "smoothed": Shaped(file, Shaping(smooth=1.5)),
-        "computed": read_source("1 - m", {"m": file}),
-        "edges": Channel(name, "edges"),
-    }.get(kind, file)
-    if kind == "focus":
-        return [Focus("m", level, 0.5, 9, 99)]
-    drivers = [Ramp("m", 1.0, 0.0, level)]
-    return [Ramp("other", 1.0, 0.0, Channel(None)), *drivers] if kind == "second" else drivers
-
-
-KINDS = ["file", "nearest", "shaped", "smoothed", "computed", "edges", "focus", "second"]
-
-
 @pytest.mark.filterwarnings("ignore:.*resized")
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("height", [40, 150, 330])
-def test_rows_of_files_are_let_go_when_no_window_needs_them(
-    height: int,
-    kind: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    row_by_row: None,
-) -> None:
+def test_rows_are_resized_once_and_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, resize = [], resizing.resize
     monkeypatch.setattr(resizing, "resize", lambda *args: made.append(args) or resize(*args))
-    Image.fromarray(np.arange(height * 11, dtype=np.uint16).reshape(height, 11)).save(
-        tmp_path / "map.png"
-    )
-    seen: list[ImageReader] = []
-
-    def open_seen(source: str) -> ImageReader:
-        seen.append(open_image(source))
-        return seen[-1]
-
-    image, scale = reader(np.zeros(TALL, "u1")), height / TALL[0]
-    drivers = made_of(kind, str(tmp_path / "map.png"))
-    with Maps(drivers, image, open_seen) as maps:
-        for window in plan(*TALL, 10, 11):
-            maps.read(window)
-            maps.let_go(window.rows.stop)
-            (file,), needed = seen, window.rows.stop - maps.margin
-            if height != TALL[0] and kind != "nearest":  # a block of 64 rows is made at once
-                needed = -(-needed // 64) * 64
-            least = needed * scale - (2 if height == TALL[0] else 2 * max(scale, 1) + 2)
-            assert not file._blocks or file._blocks[0][0] >= least
-    if height != TALL[0] and kind != "nearest":
-        assert len(made) == 3  # each block once
-
-
-@pytest.mark.filterwarnings("ignore:.*resized")
-def test_resized_rows_are_let_go(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((40, 11), np.uint8)).save(tmp_path / "map.png")
-    sources = Sources(open_image, lambda: reader(np.zeros(TALL, "u1")))
-    levels = Channel(str(tmp_path / "map.png")).open(reader(np.zeros(TALL, "u1")), sources)
+    image = reader(np.zeros(TALL, "u1"))
+    sources = Sources(open_image, lambda: image)
+    levels = Channel(str(tmp_path / "map.png")).open(image, sources)
     for window in plan(*TALL, 10, 11):
         levels.read(window)
         levels.let_go(window.rows.stop)
         assert len(levels._blocks) <= 1
+    assert len(made) == 3  # 64 rows at a time
     sources.close()
-
-
-@pytest.mark.filterwarnings("ignore:.*resized")
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_maps_hold_is_told(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rows that windows need, and what there is beside them."""
-    seen: list[ImageReader] = []
-    taken: list[int] = []
-    read = ImageReader.read
-
-    def open_seen(source: str) -> ImageReader:
-        seen.append(open_image(source))
-        return seen[-1]
-
-    def counted(self: ImageReader, window: Window) -> np.ndarray:
-        pixels = read(self, window)
-        if self in seen:
-            taken.append(window.height * self.layout.row_bytes + pixels.nbytes)
-        return pixels
-
-    monkeypatch.setattr(ImageReader, "read", counted)
-    for height, width in (TALL, (330, 13)):
-        name = f"{tmp_path}/{height}.png"
-        Image.fromarray(np.zeros((height, width), np.uint16)).save(name)
-        image, scale = reader(np.zeros(TALL, "u1")), height / TALL[0]
-        with Maps(made_of(kind, name), image, open_seen) as maps:
-            maps.read(image.whole)
-            file = seen.pop()
-            beside = file.decoder_bytes + 2 * file.block_bytes
-            of_row = 4 * 11 if height != TALL[0] and kind != "nearest" else 0
-            assert maps.row_bytes == np.ceil(file.layout.row_bytes * scale) + of_row
-            if of_row:
-                assert maps.fixed_bytes >= beside + max(taken)
-            else:
-                assert maps.fixed_bytes == beside
 
 
 def test_a_ramp_says_whether_it_reads_the_image_before() -> None:
@@ -568,7 +482,9 @@ def test_a_ramp_says_whether_it_reads_the_image_before() -> None:
     assert not Ramp("m", 1.0, 0.0, Shaped(Channel(), Shaping(stretch=(0, 0.5)))).rereads_image
     assert Focus("m", Shaped(Channel(), normal), 0.5, 9, 99).rereads_image
     assert not Focus("m", Shaped(Channel("map.png"), normal), 0.5, 9, 99).rereads_image
-    with pytest.raises(InvalidArgument, match="a map from - .stdin. can be read once only"):
+    with pytest.raises(
+        InvalidArgument, match="stdin: a map that is piped in can be read once only"
+    ):
         Shaped(Channel("-"), normal)
     assert Shaped(Channel("-"), Shaping(stretch=(0.1, 0.5), invert=True)).sources == ("-",)
 
@@ -660,7 +576,7 @@ def test_rows_read_for_the_maps_sake_are_planned(beside: int) -> None:
         ({"smooth": -1.0}, "levels are smoothed by 0 to 64 px, but not by -1"),
         ({"smooth": np.nan}, "levels are smoothed by 0 to 64 px, but not by nan"),
         ({"stretch": (0.5, 0.5)}, "from the lower to the higher, but 0.5 is not below 0.5"),
-        ({"stretch": (Percent(9), Percent(3))}, "but 9 is not below 3; to swap the ends"),
+        ({"stretch": (Percent(9), Percent(3))}, "but 9% is not below 3%; to swap the ends"),
         ({"gamma": 0.0}, "gamma must be above 0, but is 0"),
         ({"gamma": np.nan}, "gamma must be above 0, but is nan"),
     ],
@@ -689,18 +605,16 @@ def test_floats_beyond_0_to_1_cannot_be_bent(shaping: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize("focused", [False, True])
-def test_a_files_map_that_does_not_vary_is_warned_of(focused: bool, tmp_path: Path) -> None:
+def test_a_map_that_does_not_vary_is_warned_of(focused: bool, tmp_path: Path) -> None:
     Image.new("L", (5, 4), 51).save(tmp_path / "map.png")
-    for level, warned in ((Channel(str(tmp_path / "map.png")), True), (Channel(), False)):
+    for name in ("map.png", "image.png"):
+        level = Channel(str(tmp_path / name) if name == "map.png" else None)
         image = reader(np.full((4, 5), 51, np.uint8))
         driver = Focus("m", level, 0.5, 9, 99) if focused else Ramp("m", 1.0, 0.0, level)
-        with Maps([Ramp("n", 1.0, 0.0, Channel()), driver], image, open_image) as maps:
+        with Maps([Ramp("n", 1.0), driver], image, open_image) as maps:
             for window in plan(4, 5, 2, 3):
                 maps.read(window)
-            if warned:
-                with pytest.warns(SvfilterWarning, match=r"map.png: the map is 0.2 at every pixel"):
-                    maps.end()
-            else:
+            with pytest.warns(SvfilterWarning, match=f"{name}: the map is 0.2 at every pixel"):
                 maps.end()
 
 

@@ -32,6 +32,7 @@ from test_commands import (  # noqa: F401  (fixtures too)
 from svfilter import Gaussian, KernelField, Lens, UnsharpMask, filter_image
 from svfilter.cli import cli
 from svfilter.cli.show import FILTERS, IDLE
+from svfilter.errors import SvfilterWarning
 from svfilter.images import reading
 from svfilter.images.reading import ImageReader
 from svfilter.kernels.base import Family
@@ -404,7 +405,8 @@ def test_ends_are_those_of_pixels_that_no_picture_shows(rng: np.random.Generator
 
 def test_a_parameter_that_does_not_vary_is_not_drawn() -> None:
     Image.new("L", (WIDTH, HEIGHT), 51).save("flat.png")
-    _, seen = found("flat.png", Gaussian, Ramp("sigma", high=5, level=Channel()))
+    with pytest.warns(SvfilterWarning, match="flat.png: the map is 0.2 at every pixel"):
+        _, seen = found("flat.png", Gaussian, Ramp("sigma", high=5, level=Channel()))
     assert seen.charts["sigma"].values is None
     assert seen.charts["sigma"].low == pytest.approx(1, abs=1e-6)
 

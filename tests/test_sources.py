@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +20,16 @@ from scipy import ndimage
 
 from svfilter import Elliptical, Gaussian, KernelField, UnsharpMask, filter_image
 from svfilter.cli import cli
-from svfilter.errors import InvalidArgument
-from svfilter.maps import Channel
+from svfilter.cli.types import Ends
+from svfilter.errors import InvalidArgument, SvfilterError
+from svfilter.images import reading
+from svfilter.images.reading import ImageReader
+from svfilter.images.sources import Source
+from svfilter.looking import site
+from svfilter.looking.mapping import write_map
+from svfilter.maps import Channel, Percent, Ramp
 from svfilter.maps.written import WORDS, Expression, bind, read_source
+from svfilter.request import Request
 
 HEIGHT, WIDTH = 23, 31
 
@@ -43,8 +51,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generat
     Image.new("L", (5, 5), 51).save("small.png")
 
 
-def run(command: str) -> Result:
-    return CliRunner().invoke(cli, shlex.split(command), catch_exceptions=False)
+def run(command: str, **given: bytes) -> Result:
+    return CliRunner().invoke(cli, shlex.split(command), catch_exceptions=False, **given)
 
 
 def planes(name: str) -> np.ndarray:
@@ -68,7 +76,9 @@ def depth() -> np.ndarray:
         ("bands.npy:0", Channel("bands.npy", "0")),
         ("-", Channel("-")),
         ("-:b", Channel("-", "b")),
+        ("-:edges", Channel("-", "edges")),
         ("missing.png", Channel("missing.png")),
+        ("missing.png:blue", Channel("missing.png", "blue")),
         ("not there/missing-1.tiff:r", Channel("not there/missing-1.tiff", "r")),
         ("C:\\depth.png", Channel("C:\\depth.png")),
         ("bound", Channel("mask.png")),
@@ -84,7 +94,7 @@ def test_a_file_that_is_there_comes_first(name: str) -> None:
     Image.new("L", (2, 2)).save("x.png")
     Path("x.png").rename(name)
     assert read_source(name) == Channel(name)
-    assert read_source("./r") == Channel("./r") if Path("r").exists() else True
+    assert read_source(f"{name}:blue") == Channel(name, "blue")
 
 
 def test_a_words_own_file_needs_a_path() -> None:
@@ -92,6 +102,12 @@ def test_a_words_own_file_needs_a_path() -> None:
     Path("x.png").rename("max")
     assert read_source("max") == Channel(None, "max")
     assert read_source("./max") == Channel("./max")
+
+
+def test_what_is_bound_comes_before_a_word() -> None:
+    mask = Channel("mask.png")
+    assert read_source("max", {"max": mask}) == mask
+    assert dict(read_source("1 - hue", {"hue": mask}).levels) == {"hue": mask}
 
 
 def test_an_expression_reads_what_it_names_once() -> None:
@@ -183,7 +199,7 @@ MISTAKES = {
     "--sigma-map bands.npy:6": (2, "bands.npy: has no channel '6': it is 32-bit float 5 bands"),
     "--sigma-map mattes.png:blue": (2, "mattes.png: has no channel 'blue': it is 8-bit RGB, of"),
     "--sigma-map nan.npy": (2, "nan.npy: a map's values must be finite, but in row"),
-    "--sigma-map 1-n --map n=nan.npy": (2, "nan.npy: a map's values must be finite, but in row"),
+    "--sigma-map 1-n --map n=nan.npy": (2, "'1-n': a map's values must be finite, but in row"),
     "--sigma-map 1/(d-d) --map d=depth.png": (2, "'1/(d-d)': a map's values must be finite, but"),
     "--sigma-map far.npy": (2, "far.npy: a map's values must lie in 0 to 1, but these are 1"),
     "--sigma-map 3*d --map d=depth.png": (2, "'3*d': a map's values must lie in 0 to 1, but the"),
@@ -193,22 +209,30 @@ MISTAKES = {
     "--sigma-map 1-d --map d=missing.png": (1, "missing.png: cannot be read: No such file"),
     "--sigma-map missing": (2, "no map is named 'missing'"),
     "--sigma-map 'missing (1)'": (2, "no function is named 'missing'"),
+    "--sigma-map 'missing (1).png'": (2, "no function is named 'missing'"),
+    "--sigma-map missing.png:blue": (1, "missing.png: cannot be read: No such file"),
+    "--sigma-map mask.png:": (2, "no map is named 'mask'"),
     "--sigma-map depth --map dpeth=depth.png": (2, "did you mean 'dpeth'?"),
     "--sigma-map 1-r --map d=depth.png": (2, "--map d=... is not used: no expression has d."),
+    "--sigma-map mask.png --map d=depth.png": (2, "--map d=... is not used: no expression has d."),
     "--sigma 3 --map d=depth.png": (2, "--map needs --sigma-map."),
     "--sigma-map 1-d --map d": (2, "Invalid value for '--map': a map is bound as NAME=FILE"),
     "--sigma 3 --map-range 0,1": (2, "--map-range needs --sigma-map."),
     "--sigma 3 --map-resize nearest": (2, "--map-resize needs --sigma-map."),
-    "--sigma-map - --map-range 0%,50%": (2, "'--map-range': a map from - (stdin) can be read on"),
+    "--sigma 3 --per-channel": (2, "--per-channel needs --sigma-map."),
+    "--sigma-map - --map-range 0%,50%": (2, "'--map-range': stdin: a map that is piped in can be"),
     "--sigma-map=r --map-range 0.5,0.2": (2, "'--map-range': levels are stretched from the lower"),
     "--sigma-map=r --map-range 1": (2, "'--map-range': '1' is not a pair LOW,HIGH; write it like"),
     "--sigma-map=r --map-range 1,110%": (2, "a percentile must lie in 0% to 100%, but is 110%"),
     "--sigma-map=r --map-range 1,nan": (2, "'--map-range': 'nan' is not a finite number"),
     "--sigma-map=r --map-clip 0.5,0.2": (2, "'--map-clip': levels are cut to LOW,HIGH, but 0.5 is"),
+    "--sigma-map=r --map-clip 1": (2, "'1' is not a pair LOW,HIGH; write it like 0.2,0.8\n"),
+    "--sigma-map=r --map-range 1,2,3": (2, "is not a pair LOW,HIGH; write it like 0.2,0.8 or 1%,"),
     "--sigma-map=r --map-clip 1%,2%": (2, "'--map-clip': '1%' is not a valid float"),
     "--sigma-map=r --map-smooth 65": (2, "'--map-smooth': 65"),
     "--sigma-map=r --per-channel": (2, "--per-channel is for the pixel's own intensity, but --s"),
     "--sigma-map '2*'": (2, "  2*\n    ^"),
+    "--sigma-map 2*": (2, "Invalid value for '--sigma-map': "),
 }
 """What goes wrong with maps, and what is said of it."""
 
@@ -236,8 +260,8 @@ def test_kernels_that_are_not_of_the_images_size_are_named() -> None:
         ("small.png", "small.png: the map of 5 x 5 pixels is resized"),
         ("small.png --map-resize nearest", "small.png: the map of 5 x 5 pixels is resized"),
         ("'0*d' --map d=depth.png", "'0*d': the map is 0 at every pixel"),
-        ("0.5", None),
-        ("linear(width=9)", None),
+        ("0.5", "'0.5': the map is 0.5 at every pixel"),
+        ("linear(width=9)", "'linear(width=9)': the map is 0 at every pixel"),
     ],
 )
 def test_what_is_odd_is_warned_of(given: str, warned: str | None) -> None:
@@ -308,8 +332,12 @@ def test_percentiles_of_what_is_piped_in(name: str, redirected: bool) -> None:
         ("blur --sigma 4 --sigma-min 1 --sigma-map=depth.png", "map.bmp", depth),
         ("blur --sigma 4 --sigma-map=r --per-channel", "map.png", None),
         ("blur --sigma-map=intensity --per-channel", "map.png", lambda: planes("in.png")),
+        ("blur --sigma 2 --sigma-map=intensity --per-channel --map-clip 0.2,0.7 --invert",
+         "map.tif", lambda: 2 - 2 * planes("in.png").clip(0.2, 0.7)),
         ("blur --sigma-x 5 --sigma-y 2 --ellipse-map mattes.png --angle-min 0 --angle 90",
          "map.png", lambda: planes("mattes.png")),
+        ("blur --sigma-x 1 --sigma-y 1 --ellipse-map mattes.png --angle-min 0 --angle 1 --invert "
+         "--map-gamma 2", "map.tif", lambda: (1 - planes("mattes.png")) ** 2),
         ("sharpen --sigma 2 --sigma-map=mask.png --amount 3 --amount-map=r", "map.tif",
          lambda: np.stack([2 * planes("mask.png")[0], 3 * planes("in.png")[0]])),
     ],
@@ -330,6 +358,211 @@ def test_show_map_writes_the_map(
         got = np.load(output) if output.endswith(".npy") else tifffile.imread(output)
         got, step = np.moveaxis(np.atleast_3d(got), -1, 0), 1e-5
     np.testing.assert_allclose(got, np.broadcast_to(expected(), got.shape), rtol=0, atol=step)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "blur --sigma 1 --sigma-map two.png",
+        "blur --sigma 1 --sigma-map 1-d --map d=two.png",
+        "blur --sigma 1 --sigma-map d --map d=two.png",
+        "lens --depth two.png --focus 0 --aperture 1",
+        "blur --sigma-x 1 --sigma-y 1 --ellipse-map two.png --angle-min 0 --angle 1",
+    ],
+)
+def test_a_map_is_fitted_as_it_was_asked_for(given: str) -> None:
+    Image.fromarray(np.uint8([[[0] * 3, [255] * 3]])).save("two.png")
+    for fit, mixed in (("", True), (" --map-resize bilinear", True), (" --map-resize nearest", 0)):
+        assert run(f"{given} --show-map in.png map.tif{fit}").exit_code == 0
+        assert (len(np.unique(tifffile.imread("map.tif"))) > 2) == mixed
+
+
+def test_show_map_of_each_channel_has_no_alpha() -> None:
+    """Its own kernels are those of the luma, which is no colour."""
+    command = "blur alpha.png map.tif --sigma 2 --sigma-map=intensity --per-channel --show-map"
+    assert run(command).exit_code == 0
+    pixels, got = planes("alpha.png"), tifffile.imread("map.tif").transpose(2, 0, 1)
+    np.testing.assert_allclose(got, 2 * pixels[:3] * pixels[3], atol=1e-5)
+
+
+def test_show_map_of_bands_is_of_bands() -> None:
+    command = "blur bands.npy map.npy --sigma 2 --sigma-map=intensity --per-channel --show-map"
+    assert run(command).exit_code == 0
+    np.testing.assert_allclose(np.load("map.npy"), 2 * np.load("bands.npy"), atol=1e-6)
+    assert run(command.replace("map.npy", "map.tif")).exit_code == 0
+    with tifffile.TiffFile("map.tif") as file:
+        assert file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISBLACK
+        np.testing.assert_allclose(file.asarray(), 2 * np.load("bands.npy"), atol=1e-6)
+
+
+def test_show_map_warns_of_what_is_odd() -> None:
+    done = run("blur in.png map.tif --sigma 2 --sigma-map flat.png --show-map")
+    assert "svfilter: warning: flat.png: the map is 0.2 at every pixel" in done.stderr
+
+
+def test_two_parameters_for_each_channel_cannot_be_shown() -> None:
+    maps = "--sigma 2 --sigma-map=intensity --amount 3 --amount-map=intensity --per-channel"
+    done = run(f"sharpen in.png map.tif {maps} --show-map")
+    assert done.exit_code == 2
+    assert "sigma and amount vary, and for each channel by its own intensity" in done.output
+
+
+def test_a_map_is_written_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "_PIXELS", 5 * WIDTH)
+    seen: list[tuple[int, int]] = []
+    asked = Request(Gaussian, (Ramp("sigma", 4.0, 0.0, Channel("depth.png")),))
+    spans, scaled = write_map(
+        asked, "in.png", "map.tif", progress=lambda done, total: seen.append((done, total))
+    )
+    assert (spans, scaled) == ({"sigma": (0, 4)}, False)
+    assert seen == [(WIDTH * row, WIDTH * HEIGHT) for row in (5, 10, 15, 20, 23)]
+    np.testing.assert_allclose(tifffile.imread("map.tif"), 4 * depth(), atol=1e-5)
+    with pytest.raises(SvfilterError, match="pixels"):
+        write_map(asked, "in.png", "map.tif", max_pixels=WIDTH * HEIGHT - 1)
+
+
+def test_a_page_is_stretched_by_its_own_percentiles() -> None:
+    first, second = planes("mask.png")[0], planes("in.png")[0]
+    tifffile.imwrite("two.tif", np.stack([first, second]).astype(np.float32))
+    options = "--sigma 2 --sigma-map=intensity --map-range 10%,90%"
+    assert run(f"blur two.tif map.tif {options} --show-map --page 2").exit_code == 0
+    ends = np.percentile(second, [10, 90], method="inverted_cdf")
+    sigma = 2 * ((second - ends[0]) / (ends[1] - ends[0])).clip(0, 1)
+    np.testing.assert_allclose(tifffile.imread("map.tif"), sigma, atol=1e-3)
+    assert run(f"blur two.tif both.tif {options} --exact").exit_code == 0
+    assert run(f"blur two.tif one.tif {options} --exact --page 2").exit_code == 0
+    np.testing.assert_array_equal(tifffile.imread("both.tif")[1], tifffile.imread("one.tif"))
+    expected = filter_image(second[None], KernelField(Gaussian(sigma=sigma)))[0]
+    np.testing.assert_allclose(tifffile.imread("one.tif"), expected, atol=1e-3)
+
+
+def test_one_of_two_maps_may_be_of_each_channel() -> None:
+    command = "sharpen in.png OUT --sigma 2 --sigma-map=r --amount 3 --amount-map=intensity"
+    done = run(f"{command.replace('OUT', 'out.tif')} --per-channel --bit-depth 32f --exact")
+    assert done.exit_code == 0, done.output
+    pixels = planes("in.png")
+    family = UnsharpMask(sigma=2 * pixels[:1], amount=3 * pixels)
+    expected = filter_image(pixels, KernelField(family))
+    got = tifffile.imread("out.tif").transpose(2, 0, 1)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5)
+
+
+def test_ends_may_stand_apart_and_stay_as_they_are() -> None:
+    pair = Percent(10), 0.9
+    assert Ends(percent=True).convert(" 10% , 0.9 ", None, None) == pair
+    assert Ends(percent=True).convert(pair, None, None) == pair
+
+
+@pytest.mark.parametrize(
+    "drive",
+    [
+        "blur --sigma 2 --sigma-map edges",
+        "blur --sigma 2 --sigma-map 1-edges",
+        "blur --sigma 2 --sigma-map r --map-smooth 3",
+        "lens --mode gather --depth edges --focus 0.5 --aperture 5",
+        "lens --depth depth.png --focus 0.5 --aperture 5",
+        "lens --depth depth.png --focus 0.5 --aperture 5 --map-smooth 2 --occlusion",
+    ],
+)
+def test_no_row_is_let_go_that_a_later_window_needs(
+    drive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "block_rows", lambda decoder: 1)
+    for tile in (4, 99):
+        done = run(f"{drive} --exact in.png out{tile}.tif --bit-depth 32f --tile {tile}")
+        assert done.exit_code == 0, done.output
+    np.testing.assert_allclose(*(tifffile.imread(f"out{t}.tif") for t in (4, 99)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("drive", "most"), [("edges", 3), ("intensity", 1), ("map.png", 1)])
+def test_no_row_is_held_that_no_window_needs(
+    drive: str, most: int, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """While one window is filtered, the next is gathered."""
+    monkeypatch.setattr(reading, "block_rows", lambda decoder: 1)
+    held: dict[str, int] = {}
+    rows, tile, reach = ImageReader._rows, 8, 8
+
+    def watched(self: ImageReader, start: int, stop: int) -> np.ndarray:
+        held[self.name] = max(held.get(self.name, 0), sum(len(b) for _, b in self._blocks))
+        return rows(self, start, stop)
+
+    monkeypatch.setattr(ImageReader, "_rows", watched)
+    for name in ("tall.png", "map.png"):
+        Image.fromarray(rng.integers(0, 256, (300, 5), dtype=np.uint8)).save(name)
+    done = run(f"blur tall.png out.png --sigma 2 --sigma-map={drive} --tile {tile} --exact")
+    assert done.exit_code == 0, done.output
+    assert held["tall.png"] <= 2 * tile + 2 * reach + 2 * most
+    assert held.get("map.png", 0) <= 2 * tile
+
+
+class _Pipe:
+    """Stands for stdin that is a pipe."""
+
+    def __init__(self, data: bytes) -> None:
+        end, begin = os.pipe()
+        with os.fdopen(begin, "wb") as file:
+            file.write(data)
+        self.buffer = os.fdopen(end, "rb")
+
+    def isatty(self) -> bool:
+        return False
+
+
+def test_a_pipe_that_is_read_twice_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(sys, "stdin", _Pipe(b"pixels"))
+    source = Source("-")
+    copied = source.path()
+    assert source.path() == copied
+    with source.again() as again:
+        assert (again.name, again.head) == ("stdin", b"pixels")
+        assert again.stream.read() == source.stream.read() == b"pixels"
+        assert again.stream is not source.stream
+    assert again.stream.closed
+    source.close()
+    assert source.stream.closed
+    assert not sys.stdin.buffer.closed  # it is not ours
+    assert not list((tmp_path / "temporary").iterdir())
+    sys.stdin.buffer.close()
+
+
+def test_a_file_that_is_read_twice_is_closed() -> None:
+    source = Source("in.png")
+    with source.again() as again:
+        assert again.stream.read() == source.stream.read()
+        assert again.path() == source.path() == "in.png"
+    source.close()
+    assert source.stream.closed
+    assert Path("in.png").exists()
+
+
+def test_a_pipe_that_is_read_once_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.open("in.png").save("in.ppm")
+    piped = Path("in.ppm").read_bytes()
+
+    def never(**options: object) -> str:
+        raise AssertionError("it is copied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", never)
+    for shaping in ("", " --map-range 0.1,0.9", " --map depth=depth.png"):
+        drive = "depth" if "depth" in shaping else "intensity"
+        done = run(f"blur - out.png --sigma 2 --sigma-map={drive}{shaping}", input=piped)
+        assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("show", ["", " --show-map"])
+def test_a_pipe_is_copied_for_any_of_the_maps(show: str) -> None:
+    Image.open("in.png").save("in.ppm")
+    command = "sharpen INPUT OUT --sigma 2 --amount 3 --amount-map=intensity --map-range 5%,95%"
+    for source, output in (("in.ppm", "file.png"), ("-", "pipe.png")):
+        named = command.replace("INPUT", source).replace("OUT", output)
+        done = run(named + show, input=Path("in.ppm").read_bytes())
+        assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(*map(planes, ("file.png", "pipe.png")))
 
 
 def test_a_map_that_is_shown_drives_the_same() -> None:

@@ -15,7 +15,7 @@ from svfilter.errors import InvalidArgument
 from svfilter.kernels.base import Family, Parameter
 from svfilter.maps import INTENSITY, Channel, Driver, EachChannel, Ramp, Shaped, Shaping
 from svfilter.maps.levels import Level
-from svfilter.maps.written import bind, read_source
+from svfilter.maps.written import bind_all, read_source
 
 Parameters = Mapping[str, Parameter]
 Shapes = Mapping[str, Parameters]
@@ -198,7 +198,7 @@ def level(name: str, options: Mapping[str, Any]) -> Level:
     """
     fit = options["map_resize"] or "bilinear"
     with _blaming("map"):
-        bound = dict(bind(text, fit) for text in options["bound"])
+        bound = bind_all(options["bound"], fit)
     with _blaming(name):
         source = read_source(options[name], bound, fit)
     return _shape(source, options)
@@ -226,7 +226,7 @@ def _blaming(name: str) -> Iterator[None]:
 def check_bound(options: Mapping[str, Any], drivers: Sequence[Driver]) -> None:
     """Refuse names that no expression has."""
     read = {source for driver in drivers for source in driver.sources}
-    for name, source in (bind(text) for text in options["bound"]):
+    for name, source in bind_all(options["bound"]).items():
         if not read.intersection(source.sources):
             raise click.UsageError(f"--map {name}=... is not used: no expression has {name}.")
 

@@ -90,9 +90,14 @@ def warnings_on_stderr(*, quiet: bool) -> Iterator[None]:
     log.setLevel(logging.ERROR if quiet else logging.INFO)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if quiet else "always", UserWarning)
-        warnings.showwarning = lambda message, *rest: click.echo(
-            f"svfilter: warning: {message}", err=True
-        )
+        said: set[str] = set()
+
+        def say(message: str) -> None:
+            if message not in said:
+                said.add(message)
+                click.echo(f"svfilter: warning: {message}", err=True)
+
+        warnings.showwarning = lambda message, *rest: say(str(message))
         try:
             yield
         finally:

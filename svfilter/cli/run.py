@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,11 @@ class Recipe:
 class Filter(click.Command):
     """A command whose function gives a recipe, by which INPUT is filtered into OUTPUT."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, but for what would be misunderstood."""
+        check_sources(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> None:
         """Ask for the recipe, and filter."""
         given = ctx.params
@@ -45,6 +51,17 @@ class Filter(click.Command):
         with warnings_on_stderr(quiet=given["quiet"]):
             recipe: Recipe = super().invoke(ctx)
             (_chart if given["show_map"] else _filter)(recipe, given)
+
+
+def check_sources(args: Sequence[str]) -> None:
+    """Refuse sources of maps that begin with -, which click would take for options."""
+    for arg in args:
+        option, equals, source = arg.partition("=")
+        if option.endswith("-map") and equals and re.match(r"-.", source):
+            raise click.UsageError(
+                f"{option} cannot take {source!r}, which looks like an option: write 0{source} for "
+                f"an expression, ./{source} for a file."
+            )
 
 
 def check_talking(options: Mapping[str, Any]) -> None:
@@ -146,7 +163,7 @@ def _chart(recipe: Recipe, options: Mapping[str, Any]) -> None:
     for name, (low, high) in spans.items():
         unit = recipe.family.parameters()[name.partition("[")[0]].unit
         ends = f"black is {low:g}, white {high:g} {unit}" if scaled else f"in {unit}"
-        click.echo(f"svfilter: the map of {name}: {ends}", err=True)
+        click.echo(f"svfilter: the map of {name.replace('_', '-')}: {ends}", err=True)
 
 
 def page_of(options: Mapping[str, Any]) -> int | None:

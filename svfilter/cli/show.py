@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -18,6 +19,7 @@ from svfilter.cli.motion import motion
 from svfilter.cli.report import warnings_on_stderr
 from svfilter.cli.run import (
     Recipe,
+    check_sources,
     check_talking,
     files_of,
     page_of,
@@ -94,6 +96,7 @@ class Drawing(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep what was written, too."""
+        check_sources(args)
         ctx.meta[RAW], _, _ = self.make_parser(ctx).parse_args(list(args))
         return super().parse_args(ctx, args)
 
@@ -116,6 +119,9 @@ class Show(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put in the filter that is meant if none is named."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            if re.fullmatch(r"[a-z]+", args[0]) and not Path(args[0]).exists():
+                known = ", ".join(self.commands)
+                raise click.UsageError(f"No filter is named {args[0]!r}; there are {known}.", ctx)
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

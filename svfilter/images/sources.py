@@ -34,7 +34,8 @@ class Source:
         self.name = shown(source)
         self._path: str | None = None
         self._temporary: str | None = None
-        self._copy: BinaryIO | None = None
+        self._closes = source != STREAM
+        """Whether the stream is ours to close."""
         self.folder = source != STREAM and os.path.isdir(source)  # noqa: PTH112  (any name will do)
         """Whether it is a folder, as some arrays are."""
         if self.folder:
@@ -78,7 +79,7 @@ class Source:
                 ) from error
             if self._path is None:
                 self._close_stream()
-                self.stream = self._copy = path.open("rb")
+                self.stream, self._closes = path.open("rb"), True
             self._path = str(path)
         return self._path
 
@@ -112,8 +113,14 @@ class Source:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _close_stream(self) -> None:
-        if not self.folder and (self.stream is self._copy or self.name != "stdin"):
+        if not self.folder and self._closes:
             self.stream.close()
+
+
+def is_pipe(name: str) -> bool:
+    """Tell whether a name is that of what can be read once only."""
+    path = Path(name)
+    return name == STREAM or (path.exists() and not (path.is_file() or path.is_dir()))
 
 
 def is_array(folder: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from svfilter.errors import ImageWriteError, InvalidArgument
 from svfilter.images.formats import FORMATS
-from svfilter.images.sources import STREAM
+from svfilter.images.sources import STREAM, why
 from svfilter.images.targets import Target, check_target
 from svfilter.looking.lettering import INK, LINE, font, length, plain, wrapped, write
 
@@ -237,5 +237,10 @@ def save(target: str, picture: Array, inputs: Sequence[str]) -> None:
         Image.fromarray(picture).save(encoded, name, **options)
     except (OSError, ValueError) as error:  # such as a side that the format cannot hold
         raise ImageWriteError(f"{target}: cannot be written as {name}: {error}") from error
-    with Target(target, seeks=False) as file:
-        file.write(encoded.getbuffer())
+    try:
+        with Target(target, seeks=False) as file:
+            file.write(encoded.getbuffer())
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ImageWriteError(f"{target}: cannot be written: {why(error)}") from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from svfilter.borders import surround
 from svfilter.desk import Desk
+from svfilter.errors import SvfilterWarning
 from svfilter.looking.kernel import of_pixel
 from svfilter.tiles import Window, plan
 
@@ -20,7 +22,7 @@ Place = tuple[int, int]
 """A pixel's row and column."""
 
 _PIXELS = 2**19
-"""Pixels that are read at a time, or one row."""
+"""Pixels that are read at a time, but no fewer rows than maps read around them."""
 
 
 class Site:
@@ -45,7 +47,8 @@ class Site:
         page, (height, width) = self.page, self.size
         _, widest = page.asked.ends(page.maps.spans)
         around = widest.reach() + 1 if self._look_at else 0  # rounded otherwise it may be 1 more
-        for window in plan(height, width, max(_PIXELS // width, 1), width):
+        rows = max(_PIXELS // width, page.maps.margin, 1)
+        for window in plan(height, width, rows, width):
             if self._look_at:  # what is not read is not let go of
                 self._look_at(Window(window.row_off, 0, window.height, 1))
             yield window
@@ -78,4 +81,11 @@ def open_site(
         Desk(asked, source, page=number, max_pixels=max_pixels) as desk,
         desk.open_page(number) as opened,
     ):
+        if page is None and opened.image.pages > 1:
+            warnings.warn(
+                f"{opened.image.name}: holds {opened.image.pages} images, of which the first is "
+                "shown; --page takes another",
+                SvfilterWarning,
+                stacklevel=4,
+            )
         yield Site(opened)

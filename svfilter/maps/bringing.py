@@ -15,6 +15,7 @@ from svfilter.kernels.stored import Basis, Codebook, Dense, Grid
 from svfilter.kernels.stored.bank import Bank
 from svfilter.maps.arrays import load_arrays, refuse_stream
 from svfilter.maps.channels import Pick
+from svfilter.maps.levels import check_finite
 from svfilter.maps.stored import ROUNDING, Indices, Nodes, Planes
 
 if TYPE_CHECKING:
@@ -207,7 +208,9 @@ def _picture(name: str) -> Array:
     with open_image(name) as image:
         pick = Pick()
         pick.check(image)
-        luma = pick.read(image, image.whole)[0].astype("float64")
+        levels = pick.read(image, image.whole)
+        check_finite(levels, image.name, image.whole)
+    luma = levels[0].astype("float64")
     total = float(luma.sum())
     if not total > 0:
         raise InvalidArgument(

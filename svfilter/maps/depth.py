@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from svfilter.errors import InvalidArgument
+from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.maps.base import Driver, Opened, Span, check_number, single
-from svfilter.maps.levels import Level, Levels, Range
+from svfilter.maps.levels import Finite, Level, Levels, Range
 
 if TYPE_CHECKING:
     from svfilter.images.reading import ImageReader
@@ -103,14 +104,14 @@ class Focus(Driver):
                 not above 0, are found when they are read.)
             ImageReadError: it cannot be read.
         """
-        return _OpenedFocus(self, self.level.open(image, sources))
+        return _OpenedFocus(self, Finite(self.level.open(image, sources)), Range(image))
 
 
 class _OpenedFocus(Opened):
     """The radii of an image."""
 
-    def __init__(self, focus: Focus, levels: Levels) -> None:
-        self._focus, self._levels, self._seen = focus, levels, Range()
+    def __init__(self, focus: Focus, levels: Levels, seen: Range) -> None:
+        self._focus, self._levels, self._seen = focus, levels, seen
         self.spans = {focus.parameter: (0.0, _largest(focus, levels.span))}
         self.margin = levels.margin
         self.row_bytes, self.fixed_bytes = levels.row_bytes, levels.fixed_bytes
@@ -154,9 +155,16 @@ class _OpenedFocus(Opened):
         self._levels.let_go(row)
 
     def end(self) -> None:
-        """Warn of a file's depth that is the same at every pixel."""
-        if self._focus.sources:
-            self._seen.warn_if_constant(self._levels.name)
+        """Warn of a depth that is the same at every pixel, or nowhere at the focus."""
+        self._seen.warn_if_constant(self._levels.name)
+        focus, seen = self._focus.focus, self._seen
+        if seen.low < seen.high and not seen.low <= focus <= seen.high:
+            warnings.warn(
+                f"{self._levels.name}: the depth is {seen.low:g} to {seen.high:g}, nowhere at the "
+                f"focus {focus:g}",
+                SvfilterWarning,
+                stacklevel=2,
+            )
 
 
 def _largest(focus: Focus, span: Span | None) -> float:

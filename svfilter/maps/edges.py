@@ -23,21 +23,21 @@ class Edges(Changed):
         m = min(1, √(gx² + gy²)),   gx = (S ⊗ D) ⋆ z,   gy = (D ⊗ S) ⋆ z,
         S = (1, 2, 1) / 4,   D = (−1, 0, 1)
 
-    Beyond the border stands the nearest pixel.
+    Beyond the border stands what the boundary says.
 
     Source: I. Sobel's operator, in Duda and Hart, Pattern Classification and Scene Analysis, 1973,
         p. 271.
     """  # noqa: D415  (the equation follows)
 
-    def __init__(self, inner: Levels, height: int, width: int) -> None:
+    def __init__(self, inner: Levels, size: tuple[int, int], boundary: str) -> None:
         super().__init__(inner, span=UNIT, margin=1)
-        self._size = height, width
+        self._size, self._boundary = size, boundary
 
     def read(self, window: Window) -> Array:
         """Give the gradient's length."""
         import numpy as np
 
-        z = surround(self.inner.read, window, 1, self._size, "replicate").padded()
+        z = surround(self.inner.read, window, 1, self._size, self._boundary).padded()
         out = np.empty((len(z), window.height, window.width), np.float32)
         for slab in plan(window.height, window.width, _SLAB, window.width):
             out[:, slab.rows] = _slopes(z[:, slab.row_off : slab.row_off + slab.height + 2])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from svfilter.maps.levels import Levels
 
 _ROWS = 64
-"""Rows that are looked at together."""
+"""Rows that are looked at together, at least."""
 _DROPPED = 9
 """Bits of a float32 that do not tell the bin of its value: 14 of 23 after the point do."""
 
@@ -31,7 +31,10 @@ class Percent:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 100:
-            raise InvalidArgument(f"a percentile must lie in 0% to 100%, but is {self.share:g}%")
+            raise InvalidArgument(f"a percentile must lie in 0% to 100%, but is {self}")
+
+    def __str__(self) -> str:
+        return f"{self.share:g}%"
 
 
 def levels_at(
@@ -54,7 +57,8 @@ def levels_at(
 
     counts = np.zeros(2 ** (32 - _DROPPED), np.int64)
     least, largest = np.inf, -np.inf
-    for window in plan(*size, _ROWS, size[1]):
+    rows = max(_ROWS, levels.margin)  # else most of what is read would be read again and again
+    for window in plan(*size, rows, size[1]):
         part = levels.read(window)
         least, largest = min(least, float(part.min())), max(largest, float(part.max()))
         if any(0 < share < 1 for share in shares):

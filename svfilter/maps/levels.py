@@ -57,6 +57,10 @@ class Levels(ABC):
     """Between what they lie, where that is known before they are read."""
     per_channel: bool = False
     """Whether there are levels for each of the image's channels."""
+    finite: bool = False
+    """Whether none can be NaN or infinite."""
+    slack: float = 0.0
+    """How far levels may be off, so that they may lie beyond 0..1 where they should not."""
     margin: int = 0
     """How far around a window pixels are read."""
     row_bytes: int = 0
@@ -66,7 +70,7 @@ class Levels(ABC):
 
     @abstractmethod
     def read(self, window: Window) -> Array:
-        """Give a window's levels, [1 or more, h, w] float32, all finite."""
+        """Give a window's levels, [1 or more, h, w] float32; some may not be finite."""
 
     def let_go(self, row: int) -> None:  # noqa: B027  (nothing is held)
         """Forget what only windows above a row would need."""
@@ -85,6 +89,7 @@ class Changed(Levels):
         """
         self.inner, self.span = inner, span
         self.name, self.per_channel = inner.name, inner.per_channel
+        self.finite, self.slack = inner.finite, inner.slack
         self.margin = inner.margin + margin
         self.row_bytes, self.fixed_bytes = inner.row_bytes, inner.fixed_bytes
         self._around = margin
@@ -94,21 +99,40 @@ class Changed(Levels):
         self.inner.let_go(row - self._around)
 
 
-class Range:
-    """Between what the levels lie that were read."""
+class Finite(Changed):
+    """Levels of which none may be NaN or infinite."""
 
-    def __init__(self) -> None:
-        self.low, self.high, self._count = math.inf, -math.inf, 0
+    def __init__(self, inner: Levels) -> None:
+        super().__init__(inner, span=inner.span)
+        self.finite = True
+
+    def read(self, window: Window) -> Array:
+        """Give the levels.
+
+        Raises:
+            InvalidArgument: some are not finite.
+        """
+        levels = self.inner.read(window)
+        if not self.inner.finite:
+            check_finite(levels, self.name, window)
+        return levels
+
+
+class Range:
+    """Between what the levels of an image lie that were read."""
+
+    def __init__(self, image: ImageReader) -> None:
+        self.low, self.high = math.inf, -math.inf
+        self._single = image.height * image.width == 1
 
     def add(self, levels: Array) -> None:
         """Look at some more."""
         self.low = min(self.low, float(levels.min()))
         self.high = max(self.high, float(levels.max()))
-        self._count += levels.size
 
     def warn_if_constant(self, name: str) -> None:
         """Warn of a map of more than one pixel that does not vary."""
-        if self.low == self.high and self._count > 1:
+        if self.low == self.high and not self._single:
             warnings.warn(
                 f"{name}: the map is {self.low:g} at every pixel", SvfilterWarning, stacklevel=3
             )
@@ -133,20 +157,23 @@ def check_finite(levels: Array, name: str, window: Window) -> None:
     plane, row, col = bad[0]
     raise InvalidArgument(
         f"{name}: a map's values must be finite, but in row {row + window.row_off}, column "
-        f"{col + window.col_off} it is {levels[plane, row, col]:g}; replace those that are not"
+        f"{col + window.col_off} it is {levels[plane, row, col]:g}; cut infinities with "
+        "--map-clip, or replace such values in an expression, as where(d == d, d, 0) does NaN"
     )
 
 
-def check_unit(levels: Array, name: str) -> None:
-    """Refuse levels beyond 0..1.
+def in_unit(values: Array, levels: Levels) -> Array:
+    """Give values of levels that lie in 0..1.
 
     Raises:
-        InvalidArgument: there are some.
+        InvalidArgument: some lie beyond, by more than the levels may be off.
     """
-    low, high = float(levels.min()), float(levels.max())
-    if not (low >= 0 and high <= 1):
+    if within_unit(levels.span):
+        return values
+    low, high = float(values.min()), float(values.max())
+    if not (low >= -levels.slack and high <= 1 + levels.slack):
         raise InvalidArgument(
-            f"{name}: a map's values must lie in 0 to 1, but these are {low:g} to {high:g}; "
-            "stretch them with --map-range 0%,100% or between levels of your own, or cut them "
-            "with --map-clip 0,1"
+            f"{levels.name}: a map's values must lie in 0 to 1, but these are {low:g} to {high:g}; "
+            "stretch them with --map-range 0%,100%, or between levels of your own"
         )
+    return values.clip(0, 1) if levels.slack else values

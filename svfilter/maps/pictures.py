@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from svfilter.errors import InvalidArgument, SvfilterWarning
 from svfilter.maps.channels import INTENSITY, Pick
 from svfilter.maps.edges import EDGES, Edges
-from svfilter.maps.levels import UNIT, Level, Levels, check_finite
+from svfilter.maps.levels import UNIT, Finite, Level, Levels
 from svfilter.tiles import Window
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Channel(Level):
             ImageReadError: it cannot be read.
         """
         if self.channel == EDGES:
-            return Edges(self._open(Pick(), image, sources), image.height, image.width)
+            levels = Finite(self._open(Pick(), image, sources))
+            return Edges(levels, (image.height, image.width), sources.boundary)
         return self._open(Pick(self.channel), image, sources)
 
     def _open(self, pick: Pick, image: ImageReader, sources: Sources) -> Levels:
@@ -70,6 +71,13 @@ class Channel(Level):
             return _Own(image, pick)
         hold = sources.open(self.source)
         pick.check(hold.image)
+        if hold.image.pages > 1:
+            warnings.warn(
+                f"{hold.image.name}: holds {hold.image.pages} images, of which the first is the "
+                "map",
+                SvfilterWarning,
+                stacklevel=4,
+            )
         size = image.height, image.width
         if (hold.image.height, hold.image.width) == size:
             return _OfFile(hold, pick)
@@ -96,7 +104,7 @@ class _Own(Levels):
 
     def __init__(self, image: ImageReader, pick: Pick) -> None:
         pick.check(image)
-        self.name, self.span = image.name, _span(image)
+        _describe(self, image)
         self._image, self._pick = image, pick
 
     def read(self, window: Window) -> Array:
@@ -111,7 +119,7 @@ class _Each(Levels):
 
     def __init__(self, image: ImageReader) -> None:
         self._image = image
-        self.name, self.span = image.name, _span(image)
+        _describe(self, image)
 
     def read(self, window: Window) -> Array:
         """Give the colours and, for alpha, their luma; weighted by alpha."""
@@ -120,8 +128,6 @@ class _Each(Levels):
         colours = pixels[: image.layout.colours]
         if image.layout.alpha == "straight":
             colours = colours * pixels[-1]
-        if image.layout.dtype.kind != "u":
-            check_finite(colours, image.name, window)
         if not image.layout.alpha:
             return colours
         import numpy as np
@@ -134,7 +140,7 @@ class _OfFile(Levels):
 
     def __init__(self, hold: Hold, pick: Pick) -> None:
         self._hold, self._pick = hold, pick
-        self.name, self.span = hold.image.name, _span(hold.image)
+        _describe(self, hold.image)
 
     def read(self, window: Window) -> Array:
         """Give what is picked of the file."""
@@ -180,13 +186,12 @@ class _Resized(Levels):
     def __init__(self, hold: Hold, pick: Pick, height: int, width: int) -> None:
         self._hold, self._pick, self._height, self._width = hold, pick, height, width
         source = hold.image
-        self.name, self.span = source.name, _span(source)
+        _describe(self, source)
         self._scale = source.height / height
         self._blocks: dict[int, Array] = {}
         self.row_bytes = 4 * width
-        self.fixed_bytes = (
-            2 * _RESIZED * math.ceil(self._scale) * (source.layout.row_bytes + 8 * source.width)
-        )
+        rows = min(2 * _RESIZED * math.ceil(self._scale), 2 * source.height)
+        self.fixed_bytes = rows * (source.layout.row_bytes + 8 * source.width)
 
     def read(self, window: Window) -> Array:
         """Give what is picked of the resized source."""
@@ -225,8 +230,10 @@ class _Resized(Levels):
         self._hold.let_go(self._first_row(made))
 
 
-def _span(image: ImageReader) -> tuple[float, float] | None:
-    return UNIT if image.layout.dtype.kind == "u" else None  # integers are scaled as they are read
+def _describe(levels: Levels, image: ImageReader) -> None:
+    levels.name = image.name
+    if image.layout.dtype.kind == "u":  # integers are scaled as they are read
+        levels.span, levels.finite = UNIT, True
 
 
 def _warn_of_sizes(source: ImageReader, height: int, width: int, *, stacklevel: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from svfilter.maps.base import Driver, Opened, Span
-from svfilter.maps.levels import Level, Levels, Range, check_unit, within_unit
+from svfilter.maps.levels import Finite, Level, Levels, Range, in_unit
 
 if TYPE_CHECKING:
     from svfilter.images.reading import ImageReader
@@ -57,17 +57,16 @@ class Ramp(Driver):
                 read.)
             ImageReadError: a source cannot be read.
         """
-        levels = None if self.level is None else self.level.open(image, sources)
-        return _OpenedRamp(self, levels)
+        levels = None if self.level is None else Finite(self.level.open(image, sources))
+        return _OpenedRamp(self, levels, Range(image))
 
 
 class _OpenedRamp(Opened):
     """The values of one parameter for an image."""
 
-    def __init__(self, ramp: Ramp, levels: Levels | None) -> None:
-        self._ramp, self._levels = ramp, levels
+    def __init__(self, ramp: Ramp, levels: Levels | None, seen: Range) -> None:
+        self._ramp, self._levels, self._seen = ramp, levels, seen
         self.spans = {name: span for name, span in ramp.gives.items() if span is not None}
-        self._seen = Range()
         if levels is not None:
             self.per_channel, self.margin = levels.per_channel, levels.margin
             self.row_bytes, self.fixed_bytes = levels.row_bytes, levels.fixed_bytes
@@ -79,9 +78,7 @@ class _OpenedRamp(Opened):
             return {ramp.parameter: ramp.high}
         import numpy as np
 
-        m = levels.read(window)
-        if not within_unit(levels.span):
-            check_unit(m, levels.name)
+        m = in_unit(levels.read(window), levels)
         self._seen.add(m)
         values = m * np.float32(ramp.high)
         if ramp.low != 0:
@@ -95,6 +92,6 @@ class _OpenedRamp(Opened):
             self._levels.let_go(row)
 
     def end(self) -> None:
-        """Warn of a file's map that is the same at every pixel."""
-        if self._levels is not None and self._ramp.sources:
+        """Warn of a map that is the same at every pixel."""
+        if self._levels is not None:
             self._seen.warn_if_constant(self._levels.name)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from svfilter.errors import InvalidArgument
-from svfilter.images.sources import STREAM
 from svfilter.maps.extremes import Percent, levels_at
-from svfilter.maps.levels import UNIT, Changed, Level, Levels, check_unit, within_unit
+from svfilter.maps.levels import UNIT, Changed, Finite, Level, Levels, in_unit
 from svfilter.maps.smoothing import LARGEST, Smoothed
+from svfilter.maps.sources import check_rereadable
 from svfilter.maps.steady import steady
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class Shaping:
         alike = isinstance(self.stretch[0], Percent) == isinstance(self.stretch[1], Percent)
         if alike and not low < high:
             raise InvalidArgument(
-                f"levels are stretched from the lower to the higher, but {low:g} is not below "
-                f"{high:g}; to swap the ends of the map, invert it"
+                f"levels are stretched from the lower to the higher, but {self.stretch[0]} is not "
+                f"below {self.stretch[1]}; to swap the ends of the map, invert it"
             )
 
 
@@ -81,10 +81,8 @@ class Shaped(Level):
     shaping: Shaping
 
     def __post_init__(self) -> None:
-        if self.rereads and STREAM in self.sources:
-            raise InvalidArgument(
-                "a map from - (stdin) can be read once only: stretch it between numbers"
-            )
+        for name in self.sources if self.rereads else ():
+            check_rereadable(name)
 
     @property
     def own(self) -> bool:
@@ -113,9 +111,10 @@ class Shaped(Level):
         levels = self.level.open(image, sources)
         if shaping.clip is not None:
             levels = _Clipped(levels, shaping.clip)
+        levels = Finite(levels)
         if shaping.smooth:
             size = image.height, image.width
-            levels = Smoothed(levels, shaping.smooth, size=size, jobs=sources.jobs)
+            levels = Smoothed(levels, shaping.smooth, size, sources)
         if shaping.stretch is not None:
             levels = _Stretched(levels, *self._ends(levels.name, image, sources))
         if shaping.invert or shaping.gamma != 1:
@@ -142,6 +141,11 @@ class Shaped(Level):
             next(found)[1 - place] if isinstance(end, Percent) else end
             for place, end in enumerate(given)
         )
+        if low >= high and len(shares) == 1:
+            raise InvalidArgument(
+                f"{name}: levels are stretched from the lower to the higher, but of this map "
+                f"{given[0]} to {given[1]} is {low:g} to {high:g}"
+            )
         if low >= high:
             raise InvalidArgument(
                 f"{name}: the map is {low:g} at every pixel, or nearly so, and cannot be stretched "
@@ -197,9 +201,7 @@ class _Bent(Changed):
         """
         import numpy as np
 
-        m = self.inner.read(window)
-        if not within_unit(self.inner.span):
-            check_unit(m, self.name)
+        m = in_unit(self.inner.read(window), self.inner)
         m = 1 - m if self._invert else m
         return m if self._gamma == 1 else steady(np.power, m, np.float32(self._gamma))
 

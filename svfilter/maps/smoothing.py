@@ -13,6 +13,7 @@ from svfilter.work import Work, to_numpy
 
 if TYPE_CHECKING:
     from svfilter.kernels.base import Array
+    from svfilter.maps.sources import Sources
     from svfilter.tiles import Window
 
 LARGEST = 64
@@ -24,18 +25,18 @@ _MEMORY = 2**24
 
 
 class Smoothed(Changed):
-    """Levels convolved with a Gaussian; beyond the border stands the nearest pixel."""
+    """Levels convolved with a Gaussian; beyond the border stands what the boundary says."""
 
     def __init__(
-        self, inner: Levels, sigma: float, *, size: tuple[int, int], jobs: int | None
+        self, inner: Levels, sigma: float, size: tuple[int, int], sources: Sources
     ) -> None:
         """Choose an engine.
 
         Args:
-            inner: the levels.
+            inner: the levels, all finite.
             sigma: pixels.
             size: height and width of the image.
-            jobs: threads, as in `filter_image`.
+            sources: says how many threads there are, and what is beyond the image.
         """
         kernel = Gaussian(sigma=sigma)
         problem = Problem(
@@ -45,12 +46,13 @@ class Smoothed(Changed):
             inner.read,
             lambda window: KernelField(kernel),
             size,
-            "replicate",
+            sources.boundary,
             choose_engine("auto", problem),
             problem,
         )
-        self._jobs = jobs
+        self._jobs = sources.jobs
         super().__init__(inner, span=inner.span, margin=self._work.margin)
+        self.slack += TOLERANCE
 
     def read(self, window: Window) -> Array:
         """Give the smoothed levels."""

@@ -7,8 +7,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from svfilter.errors import InvalidArgument
+from svfilter.images.sources import is_pipe, shown
+
 if TYPE_CHECKING:
     from svfilter.images.reading import ImageReader
+
+
+def check_rereadable(name: str) -> None:
+    """Refuse what can be read once only.
+
+    Raises:
+        InvalidArgument: it is stdin or a pipe.
+    """
+    if is_pipe(name):
+        raise InvalidArgument(
+            f"{shown(name)}: a map that is piped in can be read once only; stretch it between "
+            "numbers, or put it into a file"
+        )
 
 
 class Sources:
@@ -18,7 +34,9 @@ class Sources:
         self,
         open_image: Callable[[str], ImageReader],
         image_again: Callable[[], AbstractContextManager[ImageReader]],
+        *,
         jobs: int | None = None,
+        boundary: str = "replicate",
     ) -> None:
         """Open nothing.
 
@@ -26,8 +44,11 @@ class Sources:
             open_image: opens an image by its name.
             image_again: opens the image that is filtered once more, to read it from the top.
             jobs: threads, as in `filter_image`.
+            boundary: what stands beyond the image; where that is 0, beyond a map it is the nearest
+                level.
         """
         self._open_image, self.image_again, self.jobs = open_image, image_again, jobs
+        self.boundary = "replicate" if boundary == "constant" else boundary
         self._opened = ExitStack()
         self._shared: dict[str, _Shared] = {}
 
@@ -38,13 +59,18 @@ class Sources:
         return Hold(self._shared[name])
 
     def again(self, name: str) -> ImageReader:
-        """Open an image once more, to read it from the top; whoever asked for it closes it."""
+        """Open an image once more, to read it from the top; whoever asked for it closes it.
+
+        Raises:
+            InvalidArgument: it is a pipe.
+        """
+        check_rereadable(name)
         return self._open_image(name)
 
     @contextmanager
     def afresh(self) -> Iterator[Sources]:
         """Give the same with nothing open, to read all of it once more from the top."""
-        again = Sources(self._open_image, self.image_again, self.jobs)
+        again = Sources(self._open_image, self.image_again, jobs=self.jobs, boundary=self.boundary)
         try:
             yield again
         finally:

@@ -26,6 +26,7 @@ class Maps(Opened):
         image_again: Callable[[], AbstractContextManager[ImageReader]] | None = None,
         *,
         jobs: int | None = None,
+        boundary: str = "replicate",
     ) -> None:
         """Open them.
 
@@ -35,9 +36,10 @@ class Maps(Opened):
             open_image: opens a source by its name; it is closed when this is left.
             image_again: opens the image once more, to read it from the top; default by its name.
             jobs: threads, as in `filter_image`.
+            boundary: as in `filter_image`.
         """
         again = image_again or (lambda: open_image(image.name))
-        self._sources = Sources(open_image, again, jobs)
+        self._sources = Sources(open_image, again, jobs=jobs, boundary=boundary)
         try:
             self.opened = [driver.open(image, self._sources) for driver in drivers]
         except BaseException:

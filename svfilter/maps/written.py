@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from svfilter.images.sources import STREAM
 from svfilter.maps.channels import CHANNELS, INTENSITY, is_channel
 from svfilter.maps.edges import EDGES
 from svfilter.maps.expressions import Formula, check_name, evaluate, parse
-from svfilter.maps.levels import Level, Levels, check_finite
+from svfilter.maps.levels import Level, Levels
 from svfilter.maps.pictures import Channel
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WORDS = (*CHANNELS, EDGES)
 """Words that stand for levels of the image that is filtered, and after FILE: for those of it."""
+_PLAIN = re.compile(r"x|y|[+-]?(\d+\.?\d*|\.\d+)")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w*$")
 _SHOWN = 40
 """Characters of an expression in a message."""
@@ -36,6 +37,7 @@ def read_source(
 
     - the name of a level in `bound`;
     - one of WORDS, of the image that is filtered;
+    - a number, x or y;
     - a file, or "-": its luma; FILE:CHANNEL is its channel, one of WORDS or a number from 1;
     - an expression of such words and names; see `grammar`.
 
@@ -54,12 +56,27 @@ def read_source(
         return bound[text]
     if text in WORDS:
         return Channel(None, text)
-    if (file := _as_file(text, fit)) is not None:
+    if not _PLAIN.fullmatch(text) and (file := _as_file(text, fit)) is not None:
+        _check_file(text, file, bound)
         return file
     formula = parse(text, (*bound, *WORDS))
     own = {name: Channel(None, name) for name in formula.names if name not in bound}
     levels = tuple((name, bound.get(name) or own[name]) for name in formula.names)
     return Expression(formula, levels)
+
+
+def bind_all(texts: Sequence[str], fit: str = "bilinear") -> dict[str, Level]:
+    """Give the levels of several NAME=FILE by their names.
+
+    Raises:
+        InvalidArgument: one is not written so, or a name is there twice.
+    """
+    bound: dict[str, Level] = {}
+    for name, level in (bind(text, fit) for text in texts):
+        if name in bound:
+            raise InvalidArgument(f"the name {name!r} is given to two maps")
+        bound[name] = level
+    return bound
 
 
 def bind(text: str, fit: str = "bilinear") -> tuple[str, Level]:
@@ -85,6 +102,20 @@ def _as_file(text: str, fit: str) -> Channel | None:
     name = str(channel.source)
     seems = "(" not in text and _SUFFIX.search(name)
     return channel if name == STREAM or seems or _exists(name) or _exists(text) else None
+
+
+def _check_file(text: str, file: Channel, bound: Mapping[str, Level]) -> None:
+    """Refuse what is an expression for people, but ends like a file's name.
+
+    Raises:
+        InvalidArgument: it has the name of a map in it, or begins with a number and an operator.
+    """
+    named = set(re.findall(r"[A-Za-z_]\w*", text)) & bound.keys()
+    if (named or re.match(r"[\d.]+\s*[-+*/]", text)) and not _exists(str(file.source)):
+        raise InvalidArgument(
+            f"{text!r} ends as the name of a file does, but there is none; in an expression a file "
+            "has a name that --map NAME=FILE gives it, and a channel is bound as NAME=FILE:CHANNEL"
+        )
 
 
 def _channel_of(text: str, fit: str) -> Channel:
@@ -150,15 +181,9 @@ class _Computed(Levels):
         self.fixed_bytes = sum(inner.fixed_bytes for inner in levels.values())
 
     def read(self, window: Window) -> Array:
-        """Compute the levels.
-
-        Raises:
-            InvalidArgument: some are not finite.
-        """
+        """Compute the levels."""
         levels = {name: inner.read(window) for name, inner in self._levels.items()}
-        computed = evaluate(self._formula, levels, window, self._size)
-        check_finite(computed, self.name, window)
-        return computed
+        return evaluate(self._formula, levels, window, self._size)
 
     def let_go(self, row: int) -> None:
         """Forget what only windows above a row would need."""
