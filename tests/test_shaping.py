@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from arrays import reader
 from PIL import Image
 from scipy import ndimage
@@ -377,8 +376,8 @@ def test_levels_do_not_depend_on_the_windows(
     kind: str, shaping: Shaping, tmp_path: Path, rng: np.random.Generator, row_by_row: None
 ) -> None:
     sizes = {"larger": (310, 70), "smaller": (20, 30), "nearest": (20, 30)}
-    name = str(tmp_path / "map.tif")
-    tifffile.imwrite(name, rng.random(sizes.get(kind, TALL)).astype(np.float32))
+    name = str(tmp_path / "map.png")  # of which no row can be decoded again
+    Image.fromarray(rng.integers(0, 65536, sizes.get(kind, TALL), dtype=np.uint16)).save(name)
     pixels = rng.integers(0, 256, (*TALL, 3), dtype=np.uint8)
     level = {
         "own": Channel(),
@@ -555,6 +554,20 @@ def test_margins_and_channels_are_those_of_all_drivers(grey: np.ndarray) -> None
         Maps([both], reader(grey), open_image) as two,
     ):
         assert two.margin == one.margin + 1
+
+
+def test_what_decoders_of_maps_hold_is_counted(tmp_path: Path) -> None:
+    Image.new("L", (11, 150), 51).save(tmp_path / "map.png")
+    seen: list[ImageReader] = []
+
+    def open_seen(source: str) -> ImageReader:
+        seen.append(open_image(source))
+        return seen[-1]
+
+    ramp = Ramp("m", 1.0, 0.0, Channel(str(tmp_path / "map.png")))
+    with Maps([ramp, Ramp("n", 1.0)], reader(np.zeros(TALL, "u1")), open_seen) as maps:
+        (file,) = seen
+        assert maps.fixed_bytes == file.decoder_bytes + 2 * file.block_bytes > 0
 
 
 @pytest.mark.parametrize("beside", [0, 5])
